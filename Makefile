@@ -1,44 +1,44 @@
-# Everything that one does with Shanty. `make run` needs nothing but the Rust toolchain, and so does
-# `make test`; it tests the page, too, where there are Chromium, node and npm.
+# All tasks. `make run` and `make test` need the Rust toolchain only; with Chromium, node and npm
+# installed, `make test` also tests the page.
 
 .PHONY: run test bench sim torture abuse fuzz clients fmt lint size icons
 
-# Starts it on port 7777 of every address, with shanty.db in this directory.
+# Starts the server on port 7777 of every address, with shanty.db in this directory.
 run:
 	cargo run --release
 
-# What must pass before anything is pushed. The page in a browser is left out, and that is said, where
-# there is none; with CI=true in the environment it is installed.
+# The tests that must pass before a push. Without a browser, the tests of the page are skipped, with
+# a message; with CI=true in the environment, a browser is installed.
 test:
 	tests/quiet.sh cargo test
 	tests/clients.sh browser client streams offline words
 
-# Deliveries, memory and acknowledgements, beside what any program would have to pay.
+# Deliveries, memory and acknowledgements, beside the least that any program would need.
 bench:
 	cargo bench --bench bench -- --window 8
 
-# The simulators, for as many seeds as one has patience for.
+# The simulators, for SEEDS seeds.
 SEEDS ?= 100000
 sim:
 	SEEDS=$(SEEDS) cargo test --release --lib simulation -- --nocapture
 
-# Kills the server, cuts its connections, and compares what everybody has heard with the log.
+# Kills the server, cuts its connections, and compares every client's view with the log.
 KILLS ?= 200
 torture:
 	KILLS=$(KILLS) cargo test --release --test torture -- --nocapture
 
-# Attacks the released server in every way that is known, beside 200 well-behaved clients, and prints
-# what those notice. ATTACK= names one of them.
+# Attacks the release build in all known ways, beside 200 well-behaved clients, and prints what
+# these notice. ATTACK= names one attack.
 abuse:
 	LONG=1 cargo test --release --test abuse -- --nocapture
 
-# Inputs at random for every parser, so many seconds for each.
+# Random inputs for every parser, for FUZZ_SECS seconds each.
 FUZZ_SECS ?= 360
 fuzz:
 	FUZZ_SECS=$(FUZZ_SECS) cargo test --release --lib -- --nocapture --test-threads 2 \
 		at_random noise damaged
 
-# Real clients of the seeds' protocols, of PyPI: python3 with venv, and Rust.
+# Clients from PyPI for the protocols of Piratchat and ChitChat. Needs python3 with venv, and Rust.
 clients:
 	tests/clients.sh
 
@@ -49,14 +49,14 @@ lint:
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 
-# Each file of the page, plain and as it is served, their sum and what it may be; and the binary.
+# The size of each file of the page, plain and as served; their sum and its limit; and the binary.
 size:
 	cargo test --quiet --lib the_page_is_small -- --nocapture
 	cargo build --release
 	ls -l target/release/shanty
 
-# The page's icons as pictures, for those who take no SVG. The one that systems cut to their own shape
-# has no round corners and more around it. Takes Debian's librsvg2-bin, pngquant and zopfli.
+# The page's icons as PNG, for systems without SVG. The maskable icon, which systems cut to a shape,
+# has no round corners, and a wider margin. Needs Debian's librsvg2-bin, pngquant and zopfli.
 web := src/protocol/web
 icons:
 	rsvg-convert -w 192 $(web)/icon.svg | pngquant 8 > $(web)/icon-192.png

@@ -60,9 +60,9 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Proxies whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Messages older than so many days are removed; `None`: none for its age.
+    /// Messages stay for this many days; `None`: for ever.
     pub retain_days: Option<u64>,
-    /// Each room keeps its latest so many messages; `None`: all.
+    /// Each room keeps this many messages, the latest; `None`: all.
     pub retain_messages: Option<u64>,
     /// Bytes of disk space to keep free; `None`: a part of the disk's size.
     pub disk_free_bytes: Option<u64>,
@@ -76,6 +76,14 @@ pub struct Config {
     pub guest_policy: Option<&'static str>,
     /// Signs room tokens instead of the secret in the database.
     pub secret_key: Option<String>,
+    /// PEM files with certificates; with them, the server speaks TLS.
+    pub tls_certificates: Vec<PathBuf>,
+    /// Their private keys, in the same order.
+    pub tls_keys: Vec<PathBuf>,
+    /// Another address to listen on, for plain HTTP that is redirected to TLS.
+    pub http_redirect: Option<SocketAddr>,
+    /// Whether browsers are told to use TLS only.
+    pub hsts: bool,
 }
 
 impl Default for Config {
@@ -102,6 +110,10 @@ impl Default for Config {
             registration: None,
             guest_policy: None,
             secret_key: None,
+            tls_certificates: Vec::new(),
+            tls_keys: Vec::new(),
+            http_redirect: None,
+            hsts: false,
         }
     }
 }
@@ -110,7 +122,7 @@ impl Default for Config {
 #[derive(Clone, PartialEq, Debug)]
 pub enum CliCommand {
     /// To run the server.
-    Run(Config),
+    Run(Box<Config>),
     /// Run a command on a database.
     Tend {
         /// The database file.
@@ -164,7 +176,7 @@ const CHORES: [(&str, &str, &str); 5] = [
 
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 21] = [
+const SETTINGS: [(&str, &str, &str); 25] = [
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
     ("sync", "full|normal", "full survives power cuts, normal wears SD cards less [full]"),
@@ -173,7 +185,7 @@ const SETTINGS: [(&str, &str, &str); 21] = [
     ("connections", "COUNT", "connections at once; more wait [10000]"),
     ("per-address", "COUNT", "connections at once from one address [1000]"),
     ("workers", "COUNT", "threads that serve connections [1]"),
-    ("ping-interval", "MS", "time time between two pings on a websocket [54000]"),
+    ("ping-interval", "MS", "time between two pings on a websocket [54000]"),
     ("pong-deadline", "MS", "a websocket that sends nothing for this long is closed [60000]"),
     ("origin", "URL", "pages from this origin may use logins; repeatable [none]"),
     ("host", "NAME", "answer only requests for this host name; repeatable [any]"),
@@ -183,9 +195,13 @@ const SETTINGS: [(&str, &str, &str); 21] = [
         "believe proxies there about client addresses; repeatable [loopback]",
     ),
     ("retain-days", "DAYS", "remove older messages, for good [off]"),
-    ("retain-messages", "COUNT", "keep only so many of the latest messages in each room [off]"),
+    ("retain-messages", "COUNT", "in each room, keep only the latest COUNT messages [off]"),
     ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
     ("limits", "on|off", "rate limits for each person, address and room [on]"),
+    ("tls-cert", "FILE", "speak TLS with this certificate chain (PEM); repeatable [none]"),
+    ("tls-key", "FILE", "its private key (PEM); as many as --tls-cert, in order [none]"),
+    ("http-redirect", "ADDRESS", "redirect plain HTTP here to TLS, for example 80 [none]"),
+    ("hsts", "", "browsers use only TLS for this host, for a year [off]"),
     ("registration", "WHO", "open, invite (administrators make the accounts) or closed [open]"),
     ("guests", "on|rooms|off", "guests may do all, only talk, or not come in by any door [on]"),
     ("no-registration", "", "the same as --registration closed [off]"),
@@ -198,7 +214,7 @@ const GUESTS: [&str; 3] = ["on", "rooms", "off"];
 
 /// Settings with several values: separated by spaces in a variable, one flag for each on the
 /// command line. The command line replaces the variable's values.
-const LISTS: [&str; 3] = ["origin", "host", "trusted-proxy"];
+const LISTS: [&str; 5] = ["origin", "host", "trusted-proxy", "tls-cert", "tls-key"];
 
 /// Parses the command line (without the program's name) and the environment.
 ///
@@ -256,11 +272,17 @@ fn read(
                 .to_owned(),
         );
     }
+    if config.tls_certificates.len() != config.tls_keys.len() {
+        return Err("each --tls-cert needs its --tls-key, in the same order".to_owned());
+    }
+    if config.tls_certificates.is_empty() && (config.http_redirect.is_some() || config.hsts) {
+        return Err("--http-redirect and --hsts need TLS: --tls-cert and --tls-key".to_owned());
+    }
     let Some((first, rest)) = words_given.split_first() else {
         return if force {
             Err(hint("--force works only with restore and import"))
         } else {
-            Ok(CliCommand::Run(config))
+            Ok(CliCommand::Run(Box::new(config)))
         };
     };
     let chore = match first.to_str() {
@@ -336,6 +358,8 @@ fn clear(config: &mut Config, name: &str) {
     match name {
         "origin" => config.origins.clear(),
         "host" => config.hosts.clear(),
+        "tls-cert" => config.tls_certificates.clear(),
+        "tls-key" => config.tls_keys.clear(),
         _ => config.trusted_proxies.clear(),
     }
 }
@@ -355,7 +379,7 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
             Some(address) => config.listen = address,
             None => return wrong("an address and port such as 127.0.0.1:7777, or a port"),
         },
-        "db" if value.is_empty() => return wrong("the name of a file"),
+        "db" | "tls-cert" | "tls-key" if value.is_empty() => return wrong("the name of a file"),
         "db" => config.db = PathBuf::from(value),
         "sync" => match value {
             "full" => config.sync = Durability::Full,
@@ -411,6 +435,17 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
                 _ => config.registration = Some("closed"),
             }
         }
+        "tls-cert" => config.tls_certificates.push(value.into()),
+        "tls-key" => config.tls_keys.push(value.into()),
+        "http-redirect" => match address(value) {
+            Some(address) => config.http_redirect = Some(address),
+            None => return wrong("an address and port such as 0.0.0.0:80, or a port"),
+        },
+        "hsts" => match value {
+            "1" => config.hsts = true,
+            "0" => config.hsts = false,
+            _ => return wrong("1 or 0"),
+        },
         "origin" => match origin(value) {
             Some(origin) => config.origins.push(origin),
             None => return wrong("an origin such as https://chat.example.org"),
@@ -472,6 +507,6 @@ fn text(name: &str, value: OsString) -> Result<String, String> {
     value.into_string().map_err(|_| format!("{name} is not valid UTF-8"))
 }
 
-fn hint(what: &str) -> String {
-    format!("{what}; try --help")
+fn hint(problem: &str) -> String {
+    format!("{problem}; try --help")
 }

@@ -272,7 +272,7 @@ impl Hub {
                 self.announce(&event, by.map(|(subscription, _)| subscription))
             }
             Effect::Notify { subscription, protocol, event } => {
-                let (seq, frame) = (event.what.seq(), self.encoder.direct(protocol, &event));
+                let (seq, frame) = (event.kind.seq(), self.encoder.direct(protocol, &event));
                 if !frame.is_empty() {
                     self.item(worker_of(subscription), Item::Notify { subscription, seq, frame });
                 }

@@ -91,7 +91,8 @@
 //! 6. The work of one command is bounded: nothing takes over 1 ms of the event loop. Long lists are
 //!    answered page by page; long work yields to other commands and continues after them.
 //!
-//! No lock, no atomic as state, no `unsafe`: shared state has one owner, which others call.
+//! No lock, no atomic as state, no `unsafe` (but the declaration of one C function in [`memory`]):
+//! shared state has one owner, which others call.
 //!
 //! # Reading order
 //!
@@ -103,6 +104,7 @@ pub mod crypto;
 mod fuzz;
 pub mod limits;
 pub mod logger;
+pub mod memory;
 pub mod time;
 
 pub mod chat;
@@ -110,6 +112,8 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod outgoing;
+#[cfg_attr(not(feature = "tls"), path = "tls/without.rs")]
+pub mod tls;
 pub mod ws;
 
 pub mod codec;

@@ -64,13 +64,13 @@ pub const LAG_OWN_MAX: usize = 4_096;
 pub const LAG_BYTES_MAX: usize = 64 * 1024;
 /// The earliest time at which a refused client may come back; the client adds jitter.
 pub const RETRY_AFTER_MS: u64 = 1_000;
-/// A stream sends a ping after so long a silence.
+/// A stream that has sent nothing for this long sends a ping.
 pub const STREAM_PING_MS: u64 = 25_000;
 /// The part of an outbox kept for pings, pongs and the close frame: a full one can still say why.
 pub const CONTROL_RESERVE_BYTES: usize = 1024;
 /// What the kernel may queue for one connection; its default is megabytes for a stopped reader.
 pub const SEND_BUFFER_BYTES: u32 = 64 * 1024;
-/// A socket that takes nothing for so long is dropped.
+/// A socket that takes nothing for this long is dropped.
 pub const WRITE_STALL_MS: u64 = 10_000;
 /// If the client takes less of an HTTP response than this ...
 pub const ANSWER_BYTES_MIN: usize = 32 * 1024;
@@ -95,17 +95,36 @@ pub const CONNECTIONS_PER_ADDRESS: usize = 1_000;
 /// Connections accepted beyond all slots, to look at their requests: the health endpoints must
 /// answer even when the server is full.
 pub const RESERVE_CONNECTIONS: usize = 8;
-/// They are accepted when no slot has become free for so long.
+/// They are accepted when no slot has become free for this long.
 pub const SLOT_PATIENCE_MS: u64 = 300;
 /// Their time for a request head, after which they wait for a slot. Beyond it: 408, 503.
 pub const RESERVE_DEADLINE_MS: u64 = 2_000;
 /// How often a waiting connection has an idle one closed.
 pub const SLOT_RETRY_MS: u64 = 100;
-/// A connection that is idle, or in the middle of a request, for so long may be closed for a
-/// waiting one.
+/// A connection that has been idle, or in the middle of a request, for this long may be closed for
+/// a waiting one.
 pub const SLOT_GRACE_MS: u64 = 1_000;
-/// So may a websocket without an account that has sent nothing for so long.
+/// The same for a websocket without an account that has sent nothing for this long.
 pub const SILENT_GRACE_MS: u64 = 60_000;
+/// While so large a part of the slots for clients without a login is taken, as a percentage, a
+/// websocket that such a client opens receives its room's events in batches until it sends
+/// something: listeners cost a write for each event, and hundreds of them would delay all others.
+pub const CROWDED_PERCENT: usize = 25;
+/// The time between two such batches.
+pub const BATCH_MS: u64 = 100;
+/// How often the server looks whether it can return memory to the system.
+pub const MEMORY_LOOK_MS: u64 = 10_000;
+/// Encrypted bytes of one TLS connection that wait for the kernel: one record, the most that the
+/// client must have before it can decrypt any of it.
+pub const TLS_BUFFER_BYTES: usize = 16 * 1024;
+/// Encrypted bytes that one turn of a TLS connection takes in, if there is no content in them.
+pub const TLS_INPUT_BYTES_MAX: usize = 64 * 1024;
+/// A file with a certificate or a key.
+pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// How often the server looks whether these files have changed.
+pub const TLS_LOOK_MS: u64 = 10_000;
+/// How long browsers ask for this host through TLS only, with `--hsts`: a year.
+pub const HSTS_SECS: u64 = 365 * 24 * 3_600;
 /// Open files that are not connections with a slot: the database, the listener, the event loops,
 /// the reserve.
 pub const FILES_BESIDE_CONNECTIONS: usize = 64;
@@ -115,7 +134,7 @@ pub const FILES_BESIDE_CONNECTIONS_MIN: usize = 40;
 pub const BACKLOG: u32 = 1024;
 
 /// Connections accepted for a worker that does not serve them yet. Beyond it the next worker gets
-/// them; when all have so many, clients wait in the backlog.
+/// them; beyond it at all workers, clients wait in the backlog.
 pub const ARRIVALS_MAX: usize = 16;
 /// New connections, requests and ends of connections that a worker handles in one round of its
 /// event loop; the rest waits for the next. Each takes 10 to 35 µs, so a round half a millisecond.
@@ -125,10 +144,11 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 
 // ---- Queues between tasks ----
 
-/// Threads for what would block the event loop: the writer, password hashing, readers of the log.
+/// Threads for work that would block the event loop: the writer, password hashing, readers of the
+/// log.
 pub const BLOCKING_THREADS_MAX: usize = 16;
 
-/// Threads that serve connections. One serves thousands; more than there are cores are of no use.
+/// Threads that serve connections. One serves thousands; more threads than cores are of no use.
 pub const WORKERS_MAX: usize = 64;
 
 /// Commands waiting for the hub. Beyond it the sender waits, and with it its socket.
@@ -142,7 +162,7 @@ pub const ROUND_ITEMS_MAX: usize = 262_144;
 /// Entries proposed and not yet in the log. Beyond it: refused as unavailable.
 pub const PROPOSED_MAX: usize = 16_384;
 /// Batches handed to the writer and not yet taken; the rest waits at the hub, in order. As many as
-/// there are rounds in a pause between two commits, so that one `fsync` covers all of them.
+/// the rounds in a pause between two commits, so that one `fsync` covers all of them.
 pub const BATCHES_MAX: usize = 256;
 /// Read markers that wait to be written; some 8 MiB. Beyond it further ones are dropped: after a
 /// restart those members find messages unread again.
@@ -156,16 +176,16 @@ pub const SLICE_BYTES: usize = 64 * 1024;
 pub const UNANSWERED_MAX: u32 = 32;
 /// Entries in one commit. More wait for the next: a commit must not delay its first entry.
 pub const COMMIT_ENTRIES_MAX: usize = 4096;
-/// While entries arrive in quick succession, commits start at least so far apart: one `fsync`
-/// covers several. An entry that comes alone is committed at once.
+/// The least time between the starts of two commits while entries arrive in quick succession: one
+/// `fsync` covers several. An entry that arrives alone is committed at once.
 pub const COMMIT_INTERVAL_MS: u64 = 4;
 /// While commits are paced: how often the writer tries whether it gets more done without pauses.
 pub const COMMIT_PROBE_PACED_MS: u64 = 1_000;
 /// While they are not: how often it tries pauses. The trial costs lock-step senders 16 intervals,
 /// under 2 % of their time.
 pub const COMMIT_PROBE_EAGER_MS: u64 = 4_000;
-/// While writes fail: how often the writer tries again. Entries that arrive meanwhile wait so long
-/// to be refused, at most.
+/// While writes fail: how often the writer retries. An entry that arrives meanwhile is refused
+/// after this time at the latest.
 pub const WRITE_PROBE_MS: u64 = 500;
 /// The size of that trial write: a long message, with what is stored beside the log.
 pub const WRITE_PROBE_BYTES: i64 = 64 * 1024;
@@ -204,9 +224,8 @@ pub const EMOJI_BYTES_MAX: usize = 48;
 pub const AGENT_CHARS_MAX: usize = 200;
 /// Members of a room. Beyond it: refused as full.
 pub const MEMBERS_MAX: usize = 10_000;
-/// Steps of one command of the core: subscriptions that end or begin, people who are told that they
-/// waited long enough, sessions that are checked. Some 0.3 ms; the rest runs after the commands
-/// that wait.
+/// Steps of one command of the core: each begins or ends a subscription, resumes a waiting call, or
+/// checks a session. Some 0.3 ms; the rest runs after the waiting commands.
 pub const STEPS_MAX: usize = 256;
 /// Rooms or people in one answer of the core; a longer list is read page by page. Some 50 µs of the
 /// event loop for each page.
@@ -214,10 +233,10 @@ pub const ANSWER_ITEMS_MAX: usize = 256;
 /// Rooms that an account is a member of: each stream has a subscription in each. Direct rooms do
 /// not count, so that nobody can use up another's quota.
 pub const ROOMS_PER_ACCOUNT_MAX: usize = 1_000;
-/// The same for a guest, who is only passing through.
+/// The same for a guest, who stays for a short time.
 pub const ROOMS_PER_GUEST_MAX: usize = 200;
-/// Rooms that one account owns, whether or not it is a member: so that nobody fills the table by
-/// making rooms and leaving them. A twentieth of all. Beyond it: refused as full.
+/// Rooms that one account owns, whether or not it is a member: so nobody can fill the table by
+/// making rooms and leaving them. A twentieth of all rooms. Beyond it: refused as full.
 pub const OWNED_ROOMS_PER_ACCOUNT_MAX: usize = 500;
 /// The same for a guest.
 pub const OWNED_ROOMS_PER_GUEST_MAX: usize = 20;
@@ -235,15 +254,14 @@ pub const DIRECT_ROOMS_PER_ACCOUNT_MAX: usize = 200;
 /// Accounts that one account has blocked. Beyond it: refused, to that account alone. Each new block
 /// looks at all of them: some 50 µs of the event loop.
 pub const BLOCKED_PER_ACCOUNT_MAX: usize = 1_000;
-/// How long a deleted room can be brought back.
+/// How long a deleted room can be restored.
 pub const DELETED_ROOM_TTL_SECS: u64 = 7 * 24 * 3_600;
-/// Deleted rooms that one account can bring back. Beyond it the oldest is gone for good.
+/// Deleted rooms that one account can restore. Beyond it the oldest is purged.
 pub const DELETED_ROOMS_PER_OWNER_MAX: usize = 20;
-/// Deleted rooms of all owners that can be brought back: a tenth of all rooms. Beyond it the oldest
-/// is gone for good.
+/// Deleted rooms of all owners that can be restored: a tenth of all rooms. Beyond it the oldest is
+/// purged.
 pub const DELETED_ROOMS_MAX: usize = 1_000;
-/// Members of these rooms, kept for their return; some 16 MiB. Beyond it the oldest room is gone
-/// for good.
+/// Members of these rooms, kept for their return; some 16 MiB. Beyond it the oldest room is purged.
 pub const DELETED_MEMBERS_MAX: usize = 100_000;
 /// Streams of one account at once. Beyond it the oldest is closed, as replaced.
 pub const STREAMS_PER_ACCOUNT_MAX: usize = 16;
@@ -253,10 +271,10 @@ pub const PAGE_MESSAGES: usize = 50;
 pub const PAGE_MESSAGES_MAX: usize = 200;
 /// Unread messages are counted up to here.
 pub const UNREAD_MAX: usize = 1_000;
-/// The latest messages of a room that are looked at for that. Only somebody who has sent most of
-/// them, and read none, gets a count that is too low.
+/// The latest messages of a room among which unread ones are counted. The count is too low only for
+/// a person who has sent most of them, and read none.
 pub const UNREAD_LOOKS_MAX: usize = 2_000;
-/// A remembered session ends so long after its last use.
+/// From the last use of a remembered session to its end.
 pub const REMEMBERED_TTL_SECS: u64 = 30 * 24 * 3_600;
 /// The same for a guest, whose name nobody else can take meanwhile.
 pub const GUEST_REMEMBERED_TTL_SECS: u64 = 7 * 24 * 3_600;
@@ -286,7 +304,7 @@ pub const ACCOUNTS_MAX: usize = 100_000;
 pub const SESSIONS_PER_ACCOUNT_MAX: usize = 32;
 /// Rooms. Beyond it: refused as full.
 pub const ROOMS_MAX: usize = 10_000;
-/// A session ends so long after its last use, unless `--session-ttl` says otherwise.
+/// From the last use of a session to its end, unless `--session-ttl` says otherwise.
 pub const SESSION_TTL_SECS: u64 = 3_600;
 /// How long a browser keeps a session's cookie: as long as any browser does (RFC 6265bis section
 /// 5.5). The session ends much sooner, by its last use, which a cookie cannot follow: a client that
@@ -301,15 +319,15 @@ pub const COOKIES_TRIED_MAX: usize = 4;
 pub const PREFLIGHT_SECS: u64 = 600;
 /// The lifetime of a room token.
 pub const TOKEN_TTL_SECS: u64 = 3_600;
-/// The least length of the secret that signs room tokens, where one is set: the output of
-/// HMAC-SHA256 (RFC 7518 section 3.2).
+/// The least length of a configured secret that signs room tokens: the output of HMAC-SHA256 (RFC
+/// 7518 section 3.2).
 pub const SECRET_KEY_BYTES_MIN: usize = 32;
 /// How long a room token can be renewed: a password shown once does not admit for ever.
 pub const TOKEN_LIFE_SECS: u64 = 24 * 3_600;
 /// How long `/readyz` waits for an answer. Beyond it: 503.
 pub const READY_DEADLINE_MS: u64 = 1_000;
-/// A step back of the system's clock up to this is smoothed: time stands still until the clock has
-/// caught up, as where the network corrects it now and then. A longer step is believed.
+/// A step back of the system's clock up to this (a correction by the network) is smoothed: time
+/// stands still until the clock has caught up. A longer step is believed.
 pub const CLOCK_STEP_SMOOTHED_MS: u64 = 60_000;
 /// How often the core looks for expired state.
 pub const TICK_MS: u64 = 10_000;
@@ -334,12 +352,12 @@ pub const INDEX_BYTES: usize = 128 * 1024;
 /// Salts for messages' texts that are drawn at once: drawing one by one would take longer than
 /// hashing.
 pub const SALTS_DRAWN: usize = 64;
-/// Entries after which the database notes where its log ends: at most so many can be cut off its
-/// end unseen, and only before the next stop or start.
+/// Entries after which the database notes where its log ends. Fewer than this many can be cut off
+/// its end unnoticed, and only before the next stop or start.
 pub const END_NOTED_ENTRIES: i64 = 64;
 /// Reads of old messages at once; each has a connection and a thread.
 pub const READERS_MAX: usize = 2;
-/// A reader that is unused for so long is closed, and its memory freed.
+/// A reader that has been unused for this long is closed, and its memory freed.
 pub const READER_IDLE_MS: u64 = 60_000;
 /// A read that takes longer is aborted: refused as unavailable. (The longest, unread counts of a
 /// thousand rooms, takes some 0.2 s.)
@@ -401,29 +419,29 @@ pub const SEARCH_ROOMS_MAX: usize = 4;
 /// Characters of a snippet in a search result.
 pub const SNIPPET_CHARS: usize = 160;
 
-/// After a start, retention by age waits so long: a clock that is wrong at the start is mostly
-/// right by then.
+/// From the start to the first removal by age: a clock that is wrong at the start is usually right
+/// by then.
 pub const RETAIN_WAIT_MS: u64 = 3_600_000;
 /// Entries at the end of the log among which retention looks for the newest message, to see whether
 /// the clock can be right. If none of them is a message, nothing is removed for its age.
 pub const RETAIN_LOOKS_MAX: i64 = 10_000;
 /// A line of an export. The longest message takes 48 KB, with all of its characters escaped.
 pub const IMPORT_LINE_BYTES_MAX: usize = 256 * 1024;
-/// Disk space kept free unless `--disk-free` says otherwise: what has to be written even then
-/// (deletions, ends, the write-ahead log) fits many times over. Below it, requests that take space
+/// Disk space kept free unless `--disk-free` says otherwise: the writes that must succeed even then
+/// (deletions, ends, the write-ahead log) fit many times over. Below it, requests that take space
 /// are refused; to guests already below twice as much ...
 pub const DISK_FREE_BYTES: u64 = 64 * 1024 * 1024;
-/// ... but on a small disk no more than such a part.
+/// ... but on a small disk at most this part of it.
 pub const DISK_FREE_PARTS: u64 = 16;
 /// How often the free space is read. In between, rate limits bound what is written.
 pub const DISK_PROBE_MS: u64 = 1_000;
 
-/// In a room, the coming and going of one person is announced at most once in that time, through
-/// the protocols that gather it.
+/// The protocols that gather presence announce the joins and leaves of one person in a room at most
+/// once in this time.
 pub const PRESENCE_GATHER_MS: u64 = 1_000;
-/// Comings and goings announced at once; further ones, at the end of that time.
+/// Joins and leaves announced at once; further ones, at the end of that time.
 pub const PRESENCE_AT_ONCE: usize = 8;
-/// Comings and goings gathered in one room. Beyond it all of them are announced at once.
+/// Joins and leaves gathered in one room. Beyond it all of them are announced at once.
 pub const PRESENCE_GATHERED_MAX: usize = 1_000;
 
 /// Rows that one step of retention removes, at most: a step must not delay a message.
@@ -432,7 +450,7 @@ pub const PRUNE_ROWS_MAX: i64 = 64;
 pub const PRUNE_PAUSE_MS: u64 = 100;
 /// From the end of one pass over all rooms to the next.
 pub const PRUNE_SWEEP_MS: u64 = 60_000;
-/// A step that a busy writer has put off for so long comes before the next message.
+/// A step that a busy writer has put off for this long comes before the next message.
 pub const PRUNE_OVERDUE_MS: u64 = 2_000;
 /// Pages (4 KiB each) that one step returns to the disk.
 pub const PRUNE_PAGES_MAX: i64 = 64;
@@ -452,8 +470,8 @@ pub const PAGE_BYTES_MAX: usize = 80_000;
 
 // ---- Shutdown ----
 
-/// From the first signal on, the time that connections have to finish. The rest is cut off.
-pub const FAREWELL_MS: u64 = 6_000;
+/// The time after the first signal in which connections can finish; the others are then cut off.
+pub const DRAIN_MS: u64 = 6_000;
 /// From the first signal to the end of the process, whatever hangs.
 pub const GRACE_MS: u64 = 12_000;
 
@@ -471,8 +489,8 @@ const _: () = assert!(MESSAGE_CHARS_MAX * 12 * 2 < IMPORT_LINE_BYTES_MAX, "twice
 const _: () = assert!(PIRATCHAT_MESSAGE_CHARS_MAX <= MESSAGE_CHARS_MAX);
 const _: () = assert!(SLICE_BYTES + MESSAGE_BYTES_MAX < OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES);
 const _: () = assert!(REMEMBERED_TTL_SECS < COOKIE_TTL_SECS, "the server ends it, not the browser");
-const _: () = assert!(2 * CLOSE_DEADLINE_MS < FAREWELL_MS, "a last answer, and time to read it");
+const _: () = assert!(2 * CLOSE_DEADLINE_MS < DRAIN_MS, "a last answer, and time to read it");
 const _: () = assert!(READ_DEADLINE_MS < READ_WAIT_MS, "one late read does not refuse the next");
-const _: () = assert!(READ_WAIT_MS < FAREWELL_MS, "whoever waits is answered before the end");
+const _: () = assert!(READ_WAIT_MS < DRAIN_MS, "whoever waits is answered before the end");
 const _: () = assert!(COMMIT_INTERVAL_MS * 16 * 50 < COMMIT_PROBE_EAGER_MS, "a try is cheap");
-const _: () = assert!(FAREWELL_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");
+const _: () = assert!(DRAIN_MS + BUSY_TIMEOUT_MS < GRACE_MS, "the last commit has its time");

@@ -75,7 +75,7 @@ pub fn start(level: Level) {
     let writer = thread::Builder::new().name("log".to_owned()).spawn(move || write(queue));
     // Without a thread, lines are written at once, as before the start.
     if writer.is_ok() && LINES.set(lines).is_ok() {
-        panic::set_hook(Box::new(|what| say(&panicked(what))));
+        panic::set_hook(Box::new(|panic| say(&panicked(panic))));
     }
 }
 
@@ -85,20 +85,20 @@ pub fn on(level: Level) -> bool {
 }
 
 /// Logs one line. Use the macros, which skip the formatting of lines that are not printed.
-pub fn line(level: Level, what: fmt::Arguments<'_>) {
-    say(&entry(level, what));
+pub fn line(level: Level, message: fmt::Arguments<'_>) {
+    say(&entry(level, message));
 }
 
-fn entry(level: Level, what: fmt::Arguments<'_>) -> String {
+fn entry(level: Level, message: fmt::Arguments<'_>) -> String {
     // The formatter handles the years 1970 to 9999.
     let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     let now = humantime::format_rfc3339_micros(SystemTime::now().clamp(UNIX_EPOCH, last));
-    format!("{now} {level:5} {what}")
+    format!("{now} {level:5} {message}")
 }
 
 /// Prints a text as it is, at every level: last words.
-pub fn say(what: &str) {
-    let line = &what[..what.floor_char_boundary(LOG_LINE_BYTES_MAX)];
+pub fn say(text: &str) {
+    let line = &text[..text.floor_char_boundary(LOG_LINE_BYTES_MAX)];
     let Some(lines) = LINES.get() else { return print(line) };
     let (left_out, line) = (LEFT_OUT.get(), line.to_owned());
     let full = lines.try_send(Message::Line { left_out, line }).is_err();
@@ -129,8 +129,8 @@ fn write(queue: Receiver<Message>) {
         match message {
             Message::Line { left_out, line } => {
                 if left_out > 0 {
-                    let what = format_args!("{left_out} lines are left out: nobody read");
-                    print(&entry(Level::Warn, what));
+                    let message = format_args!("{left_out} lines are left out: nobody read");
+                    print(&entry(Level::Warn, message));
                 }
                 print(&line);
             }
@@ -152,22 +152,22 @@ fn print(line: &str) {
 }
 
 /// A panic as the standard library reports it; its own report would block.
-fn panicked(what: &panic::PanicHookInfo<'_>) -> String {
+fn panicked(panic: &panic::PanicHookInfo<'_>) -> String {
     let thread = thread::current();
     let name = thread.name().unwrap_or("?");
     let trace = Backtrace::capture();
     match trace.status() {
-        BacktraceStatus::Captured => format!("thread '{name}' {what}\n{trace}"),
-        _ => format!("thread '{name}' {what}"),
+        BacktraceStatus::Captured => format!("thread '{name}' {panic}\n{trace}"),
+        _ => format!("thread '{name}' {panic}"),
     }
 }
 
 /// Prints a line at a [`Level`], by its name: `log!(Info, "listening on {address}")`.
 #[macro_export]
 macro_rules! log {
-    ($level:ident, $($what:tt)+) => {
+    ($level:ident, $($message:tt)+) => {
         if $crate::logger::on($crate::logger::Level::$level) {
-            $crate::logger::line($crate::logger::Level::$level, format_args!($($what)+));
+            $crate::logger::line($crate::logger::Level::$level, format_args!($($message)+));
         }
     };
 }

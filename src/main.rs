@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         }
         Ok(CliCommand::Run(config)) => {
             logger::start(config.log);
-            match catch_unwind(|| server::run(config)) {
+            match catch_unwind(|| server::run(*config)) {
                 Ok(Ok(())) => ExitCode::SUCCESS,
                 Ok(Err(error)) => complain(&error, 1),
                 Err(_) => ExitCode::from(101), // The panic was logged where it happened.

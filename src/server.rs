@@ -7,13 +7,14 @@
 //! ends. A client that does not take its last frames in time is cut off, which is no failure:
 //! everything acknowledged to it is on disk.
 
+mod certificates;
 mod dispatch;
 mod shell;
 mod space;
 
 use std::future::{pending, poll_fn};
 use std::io::{self, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -28,18 +29,20 @@ use tokio::task::{JoinHandle, LocalSet};
 
 use crate::chat::{Role, Space};
 use crate::config::Config;
-use crate::connection::{Gate, Slots};
+use crate::connection::{Gate, Slot, Slots};
 use crate::crypto;
 use crate::hub::{Hub, HubHandle, Rounds};
 use crate::limits::{
     ACCEPT_PAUSE_MS, BACKLOG, BLOCKING_THREADS_MAX, FILES_BESIDE_CONNECTIONS,
-    FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, SEND_BUFFER_BYTES,
+    FILES_BESIDE_CONNECTIONS_MIN, GRACE_MS, MEMORY_LOOK_MS, SEND_BUFFER_BYTES,
 };
 use crate::log;
+use crate::memory::Trimmer;
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{self, Service};
 use crate::server::dispatch::Dispatcher;
 use crate::store::{self, Disk, Health, Retain, Store};
+use crate::tls::{self, Tls};
 use crate::worker::{self, NewConnection};
 
 /// Runs until a signal ends it.
@@ -49,11 +52,12 @@ use crate::worker::{self, NewConnection};
 pub fn run(config: Config) -> Result<(), String> {
     let retain = Retain { days: config.retain_days, messages: config.retain_messages };
     let options = store::Options { path: config.db.clone(), sync: config.sync, retain };
+    let tls = certificates(&config)?;
     let store = store::open(&options);
     let store = store.map_err(|error| format!("{}: {error}", config.db.display()))?;
     let config = Config { connections: affordable(config.connections), ..config };
     let runtime = runtime()?;
-    let done = LocalSet::new().block_on(&runtime, serve(config, store));
+    let done = LocalSet::new().block_on(&runtime, serve(config, store, tls));
     // Blocking tasks that still hang have had their time.
     runtime.shutdown_timeout(Duration::ZERO);
     done
@@ -85,6 +89,13 @@ fn affordable(connections: usize) -> usize {
     }
 }
 
+/// Reads the certificates, if there are any.
+fn certificates(config: &Config) -> Result<Option<(Tls, tls::Files)>, String> {
+    let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
+    let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    if pairs.is_empty() { Ok(None) } else { tls::load(pairs).map(Some) }
+}
+
 fn runtime() -> Result<Runtime, String> {
     let mut builder = Builder::new_current_thread();
     let builder = builder.enable_all().max_blocking_threads(BLOCKING_THREADS_MAX);
@@ -104,12 +115,14 @@ struct Tasks {
     workers: Vec<oneshot::Receiver<()>>,
 }
 
-async fn serve(config: Config, store: Store) -> Result<(), String> {
-    let listener = listen(config.listen)?;
+async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> Result<(), String> {
+    let listener = listen(config.listen, "--listen")?;
+    let redirects = config.http_redirect.map(|address| listen(address, "--http-redirect"));
+    let listeners = (listener, redirects.transpose()?);
     let cannot = |error: io::Error| format!("cannot wait for signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let address = listeners.0.local_addr().map_err(|error| error.to_string())?;
     let slots = Slots::new(config.connections);
     let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
@@ -119,24 +132,28 @@ async fn serve(config: Config, store: Store) -> Result<(), String> {
     let (core, mut space) = (Arc::new(tasks.handle.log_handle()), Space::Enough);
     space::look(&disk, &core, &mut space).await;
     let watch = tokio::spawn(space::watch(disk, core, space));
+    let trim = tokio::spawn(return_memory());
+    let (tls, files) = tls.unzip();
     let operator = tokio::spawn(shell::serve(db, tasks.handle.clone()));
-    announce(address, setup.as_deref());
+    announce(address, tls.is_some(), setup.as_deref());
 
     // The other branches run while accepting waits.
     let failed = tokio::select! {
-        () = accept_all(&listener, &mut gate, &mut tasks.dispatcher) => None,
+        () = accept_all(&listeners, tls, &mut gate, &mut tasks.dispatcher) => None,
+        () = certificates::watch(files) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
         _ = &mut tasks.hub => Some("the hub has failed"),
         () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
         _ = &mut tasks.writer => Some("the writer of the database has failed"),
     };
-    if let Some(what) = failed {
+    if let Some(failure) = failed {
         // Everything acknowledged is on disk; nothing else can be trusted.
-        return Err(format!("{what}: see the log above, and start again"));
+        return Err(format!("{failure}: see the log above, and start again"));
     }
-    drop(listener);
+    drop(listeners);
     watch.abort();
     operator.abort();
+    trim.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
     tokio::select! {
@@ -231,7 +248,8 @@ async fn stop(tasks: Tasks) -> Result<(), String> {
     Ok(())
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, String> {
+/// Listens; `flag` chose the address.
+fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, String> {
     let opened = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
         // A restart must not wait until old connections are forgotten.
@@ -250,31 +268,42 @@ fn listen(address: SocketAddr) -> Result<TcpListener, String> {
             io::ErrorKind::AddrNotAvailable => "this machine does not have that address",
             _ => return format!("cannot listen on {address}: {error}"),
         };
-        format!("cannot listen on {address}: {why} (--listen)")
+        format!("cannot listen on {address}: {why} ({flag})")
     })
 }
 
 /// Accepts until it is cancelled.
 async fn accept_all(
-    listener: &TcpListener,
+    listeners: &Listeners,
+    tls: Option<Tls>,
     gate: &mut Gate,
     dispatcher: &mut Dispatcher<NewConnection>,
 ) {
     loop {
-        dispatcher.hand_over(accept(listener, gate).await).await;
+        let (stream, slot) = accept(listeners, gate).await;
+        dispatcher.hand_over(NewConnection { stream, slot, tls: tls.clone() }).await;
     }
 }
 
+/// The listener, and the one whose plain HTTP is redirected to TLS.
+type Listeners = (TcpListener, Option<TcpListener>);
+
 /// Takes a slot, then a connection: connections beyond the bound wait in the backlog.
-async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
+async fn accept(listeners: &Listeners, gate: &mut Gate) -> (StdTcpStream, Slot) {
     let Some(slot) = gate.next().await else {
         return pending().await; // The slots are never closed.
     };
     let mut told = false;
     loop {
-        let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
-        match accepted {
-            Ok(stream) => return NewConnection { stream, slot },
+        let accepted = match &listeners.1 {
+            None => listeners.0.accept().await,
+            Some(redirects) => tokio::select! {
+                accepted = listeners.0.accept() => accepted,
+                accepted = redirects.accept() => accepted,
+            },
+        };
+        match accepted.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => return (stream, slot),
             Err(error) => {
                 // Most likely out of memory, or of the system's files: retrying helps once
                 // connections end.
@@ -283,6 +312,22 @@ async fn accept(listener: &TcpListener, gate: &mut Gate) -> NewConnection {
                 }
                 tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
             }
+        }
+    }
+}
+
+/// Returns the memory of bursts to the system, until it is cancelled.
+async fn return_memory() {
+    let mut trimmer = Trimmer::default();
+    loop {
+        tokio::time::sleep(Duration::from_millis(MEMORY_LOOK_MS)).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            trimmer.look();
+            trimmer
+        });
+        match looked.await {
+            Ok(back) => trimmer = back,
+            Err(_) => return, // The runtime ends.
         }
     }
 }
@@ -301,7 +346,7 @@ fn has_owner(store: &Store) -> bool {
 
 /// Prints the line with the address for a browser; and a second one, with the way to become the
 /// owner, while there is none.
-fn announce(mut address: SocketAddr, setup: Option<&str>) {
+fn announce(mut address: SocketAddr, tls: bool, setup: Option<&str>) {
     let everywhere = address.ip().is_unspecified();
     if everywhere {
         // The unspecified address cannot be opened in a browser; the loopback address can.
@@ -314,9 +359,10 @@ fn announce(mut address: SocketAddr, setup: Option<&str>) {
     let version = env!("CARGO_PKG_VERSION");
     let mut out = io::stdout().lock();
     // A closed standard output is no error.
-    let _ = writeln!(out, "shanty {version} is open: http://{address}{others}");
+    let scheme = if tls { "https" } else { "http" };
+    let _ = writeln!(out, "shanty {version} is open: {scheme}://{address}{others}");
     if let Some(token) = setup {
-        let link = format!("http://{address}/#/setup/{token}");
+        let link = format!("{scheme}://{address}/#/setup/{token}");
         let _ = writeln!(out, "it has no owner yet: log in, then open {link} (works once)");
     }
     let _ = out.flush();

@@ -22,9 +22,10 @@ use tokio::sync::mpsc;
 use crate::chat::{Seq, SubscriptionId};
 use crate::connection::{self, Connections, Shared, Slot, Slots};
 use crate::hub::{self, Rounds};
-use crate::limits::FAREWELL_MS;
+use crate::limits::DRAIN_MS;
 use crate::log;
 use crate::protocol::Service;
+use crate::tls::Tls;
 use crate::worker::delivery::Delivery;
 
 /// An accepted connection, and the slot that it returns at its end.
@@ -33,6 +34,8 @@ pub struct NewConnection {
     pub stream: std::net::TcpStream,
     /// Its slot.
     pub slot: Slot,
+    /// The certificates, if the server has any.
+    pub tls: Option<Tls>,
 }
 
 /// Serves until `new_connections` is closed, every connection has ended, and the hub is gone.
@@ -68,12 +71,13 @@ async fn accept(
     let shared = Rc::new(shared);
     let mut count = 0;
     let patience = Duration::from_millis(shared.pong_deadline_ms());
-    while let Some(NewConnection { stream, slot }) = new_connections.recv().await {
+    while let Some(NewConnection { stream, slot, tls }) = new_connections.recv().await {
         shared.turn().await;
         // The client may be gone already.
         let Ok(stream) = prepared(stream, patience) else { continue };
         count += 1;
-        let connection = Rc::new(shared.connection(hub::subscription_id(worker, count), stream));
+        let connection =
+            Rc::new(shared.connection(hub::subscription_id(worker, count), stream, tls));
         connections.borrow_mut().insert(connection.subscription, connection.clone());
         let registered =
             Registered { connections: connections.clone(), subscription: connection.subscription };
@@ -90,7 +94,7 @@ async fn accept(
     }
     // The shared state keeps the hub running: from here on only the remaining connections hold it.
     drop(shared);
-    tokio::time::sleep(Duration::from_millis(FAREWELL_MS)).await;
+    tokio::time::sleep(Duration::from_millis(DRAIN_MS)).await;
     let left = connections.borrow();
     if !left.is_empty() {
         log!(Warn, "{} connections did not close in time and were cut off", left.len());

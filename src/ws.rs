@@ -1,13 +1,14 @@
-//! Websocket (RFC 6455) after the handshake: bytes in, messages out, bytes back. No sockets.
+//! Websocket (RFC 6455) after the handshake: turns a peer's bytes into messages, and writes frames.
+//! It has no socket.
 //!
 //! tungstenite unmasks, joins fragments, checks UTF-8 as it arrives, and answers pings and closes.
-//! This module stands in front of it and lets exactly one frame in at a time. So it always knows
-//! whether anything is left inside, and at the end of a message tungstenite's state is dropped with
-//! all its buffers: an idle websocket holds no heap memory, however long its last message was.
+//! This module gives it exactly one frame at a time. So it always knows whether tungstenite holds
+//! anything, and at the end of a message it drops tungstenite's state with all its buffers: an idle
+//! websocket holds no heap memory, however long its last message was.
 //!
-//! It never touches a socket or a clock: the connection owns the deadlines. It never queues output:
-//! that goes into the caller's `out`. The connection calls it with the bytes it has read; the
-//! codecs encode with [`text_frame_with`].
+//! It never touches a socket or a clock: the connection owns the deadlines. It never queues output,
+//! but appends it to the caller's `out`. The connection calls it with the bytes that it has read;
+//! the codecs encode with [`text_frame_with`].
 
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 
@@ -34,7 +35,7 @@ pub mod code {
     pub const PROTOCOL: u16 = 1002;
     /// The peer sent something other than text.
     pub const UNSUPPORTED: u16 = 1003;
-    /// Never sent: stands for a close frame that carries no code.
+    /// Never sent: stands for a close frame without a code.
     pub const NONE: u16 = 1005;
     /// A text message is not UTF-8.
     pub const NOT_UTF8: u16 = 1007;
@@ -44,14 +45,14 @@ pub mod code {
     pub const TOO_BIG: u16 = 1009;
     /// The server failed.
     pub const SERVER_ERROR: u16 = 1011;
-    /// The peer may come back later.
+    /// The peer may reconnect later.
     pub const TRY_AGAIN: u16 = 1013;
 }
 
-/// What a close frame says (RFC 6455 section 5.5.1).
+/// The content of a close frame (RFC 6455 section 5.5.1).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CloseFrame {
-    /// One that may be sent (section 7.4).
+    /// A code that may be sent (section 7.4).
     pub code: u16,
     /// For a person; at most 123 bytes.
     pub reason: &'static str,
@@ -61,43 +62,43 @@ pub struct CloseFrame {
 const HEADER_BYTES_MAX: usize = 14;
 /// A close frame's payload is 125 bytes at most, of which two are the code (section 5.5).
 const REASON_BYTES_MAX: usize = 123;
-/// tungstenite first allocates so much for each message, and clears and reads so much at a time. It
-/// covers nearly every chat message in one step; and a peer that announces 64 KiB and sends them
-/// byte by byte makes us clear no more than that for each byte.
+/// tungstenite first allocates this much for each message, and clears and reads this much at a
+/// time. Nearly every chat message fits; and for a peer that announces 64 KiB and sends them byte
+/// by byte, we clear no more than this for each byte.
 const READ_STEP_BYTES: usize = 512;
 
-/// What the peer's bytes meant.
+/// A result of the peer's bytes.
 ///
-/// A payload is a view into the block that it was received into, and the only one. The block is at
-/// most twice as long as the payload, but never shorter than 512 bytes: a caller that keeps a short
-/// payload for long copies it.
+/// A payload is the only view into the block that it was received into. The block is at most twice
+/// as long as the payload, but never shorter than 512 bytes: a caller that keeps a short payload
+/// for long copies it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Incoming {
     /// A whole text message, at most `MESSAGE_BYTES_MAX` bytes.
     Text(Utf8Bytes),
     /// A whole binary message, at most `MESSAGE_BYTES_MAX` bytes.
     Binary(Bytes),
-    /// A ping, which has been answered, or a pong: the peer is alive.
+    /// A ping, which was answered, or a pong: the peer is alive.
     Alive,
-    /// The peer's close frame, answered if it was not an answer itself. The session is over.
-    /// Without a code it is [`code::NONE`]; an invalid one reads as 1002.
+    /// The peer's close frame; it was answered unless it is an answer itself. The session is over.
+    /// A missing code is [`code::NONE`]; an invalid one reads as 1002.
     Closed {
         /// Why, as a number.
         code: u16,
         /// Why, as a text; at most 123 bytes, often empty.
         reason: Utf8Bytes,
     },
-    /// The peer broke the protocol and was sent a close frame, unless ours was out already. The
+    /// The peer broke the protocol, and got a close frame unless ours had been sent already. The
     /// session is over.
-    Failed(Failure),
+    Failed(SessionError),
 }
 
 /// Why a session failed (RFC 6455 section 7.1.7): the content of our close frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Failure {
+pub struct SessionError {
     /// One of 1002, 1007 and 1009.
     pub code: u16,
-    /// A few words for the log and for the client's developer. Nothing of what was received.
+    /// A few words for the log and for the client's developer; they contain no received bytes.
     pub reason: &'static str,
 }
 
@@ -108,25 +109,25 @@ pub struct Failure {
 #[derive(Default)]
 pub struct Websocket {
     phase: Phase,
-    /// The first bytes of a header that has not wholly arrived.
+    /// The first bytes of an incomplete header.
     header: [u8; HEADER_BYTES_MAX],
     header_len: u8,
-    /// The frame whose payload is arriving.
+    /// The frame whose payload arrives now.
     frame: Option<Frame>,
-    /// A message has begun and its last fragment has not come.
+    /// Whether a message has begun whose last fragment has not arrived.
     fragmented: bool,
-    /// Payload bytes received that have not come out yet.
+    /// The received payload bytes of the incomplete message.
     pending: u32,
     /// tungstenite's state for the current message; `None` between messages.
     context: Option<Box<WebSocketContext>>,
 }
 
-/// How far the closing handshake is (RFC 6455 section 7).
+/// The state of the closing handshake (RFC 6455 section 7).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Phase {
     #[default]
     Open,
-    /// Our close frame is out. All but the peer's close frame is skipped.
+    /// Our close frame was sent. All frames except the peer's close frame are skipped.
     Closing,
     /// Nothing is read or written any more.
     Over,
@@ -136,7 +137,7 @@ enum Phase {
 #[derive(Clone, Copy)]
 struct Frame {
     is_close: bool,
-    /// Bytes of payload still to come.
+    /// The payload bytes that have not arrived.
     left: u64,
 }
 
@@ -148,16 +149,16 @@ struct Exchange<'a> {
 }
 
 impl Websocket {
-    /// A conversation right after the handshake.
+    /// A session right after the handshake.
     pub fn new() -> Websocket {
         Websocket::default()
     }
 
     /// Takes bytes from the front of `input` until they give a result, and returns it.
     ///
-    /// `None` means that all of `input` is taken and more is needed (or none at all, once
-    /// [`is_over`](Self::is_over)). A caller that cannot go on keeps the rest of `input` and comes
-    /// back. Answers (pong, close) are appended to `out`, at most 127 bytes a call.
+    /// `None`: all of `input` is taken, and more is needed (unless the session
+    /// [`is_over`](Self::is_over)). A caller that must pause keeps the rest of `input` and calls
+    /// again later. Answers (pong, close) are appended to `out`, at most 127 bytes a call.
     pub fn next(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Option<Incoming> {
         loop {
             if self.phase == Phase::Over {
@@ -187,7 +188,7 @@ impl Websocket {
         }
         close_frame(code, reason, out);
         self.phase = Phase::Closing;
-        // The current message is dropped; but a close frame may be half received.
+        // The current message is dropped; but a half-received frame may be a close frame.
         if !self.frame.is_some_and(|frame| frame.is_close) {
             self.context = None;
         }
@@ -205,23 +206,27 @@ impl Websocket {
         self.phase == Phase::Open
     }
 
-    /// Whether both close frames are exchanged, or the peer has forfeited its own. The caller
-    /// writes `out` first; then it shuts the socket for writing and, so that the kernel does not
-    /// throw our close frame away with a reset, reads and discards until the peer closes, too.
+    /// Whether both close frames are exchanged, or the session has failed. The caller writes `out`
+    /// first and shuts the socket for writing. Then it reads and discards until the peer closes,
+    /// too: otherwise the kernel sends a reset, which can destroy our close frame.
     pub fn is_over(&self) -> bool {
         self.phase == Phase::Over
     }
 
-    /// The bytes held for an incomplete message or frame, the slack of growing buffers included; 0:
-    /// there is none.
+    /// The bytes held for an incomplete message or frame, including the slack of growing buffers; 0
+    /// without one.
     pub fn unfinished(&self) -> usize {
         const STATE: usize = 1024;
         let begun = self.context.is_some() || self.frame.is_some() || self.header_len > 0;
         if begun { STATE + 2 * self.pending as usize } else { 0 }
     }
 
-    /// Takes what `input` has of one frame.
-    fn step(&mut self, input: &mut &[u8], out: &mut Vec<u8>) -> Result<Option<Incoming>, Failure> {
+    /// Takes the bytes of one frame from `input`.
+    fn step(
+        &mut self,
+        input: &mut &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Incoming>, SessionError> {
         let mut header = [0; HEADER_BYTES_MAX];
         let mut header_len = 0;
         let mut frame = match self.frame.take() {
@@ -243,7 +248,7 @@ impl Websocket {
         if self.phase == Phase::Closing && !frame.is_close {
             return Ok(None);
         }
-        // No more than a read buffer at once, and `MESSAGE_BYTES_MAX` in all.
+        // At most a read buffer at once, and `MESSAGE_BYTES_MAX` in all.
         self.pending = self.pending.saturating_add(payload.len() as u32);
         let mut exchange = Exchange { header: &header[..header_len], payload, out };
         let incoming = self.pass_on(&mut exchange, frame.left == 0);
@@ -253,26 +258,27 @@ impl Websocket {
         incoming
     }
 
-    /// Takes a header, or as much of it as there is: the new frame, and how many bytes of
-    /// `self.header` are its header. What the header says is for tungstenite to judge.
-    fn begin(&mut self, input: &mut &[u8]) -> Result<Option<(Frame, usize)>, Failure> {
+    /// Takes a header, or a part of it. Returns the new frame, and the length of its header in
+    /// `self.header`. tungstenite validates the header.
+    fn begin(&mut self, input: &mut &[u8]) -> Result<Option<(Frame, usize)>, SessionError> {
         let had = usize::from(self.header_len);
         let take = input.len().min(HEADER_BYTES_MAX - had);
         self.header[had..had + take].copy_from_slice(&input[..take]);
         let mut cursor = Cursor::new(&self.header[..had + take]);
         let Some((header, length)) = FrameHeader::parse(&mut cursor).map_err(failure)? else {
-            // A header of which `HEADER_BYTES_MAX` bytes are there is whole, so none is lost.
+            // A header has `HEADER_BYTES_MAX` bytes at most, so none is lost.
             self.header_len += take as u8;
             *input = &input[take..];
             return Ok(None);
         };
         let size = cursor.position() as usize;
-        // RFC 6455 section 5.2: the length takes as few bytes as it can. tungstenite lets it pass.
+        // RFC 6455 section 5.2: the length must use the shortest form. tungstenite does not check
+        // it.
         if size != header.len(length) {
             let reason = "a length is written in too many bytes";
-            return Err(Failure { code: code::PROTOCOL, reason });
+            return Err(SessionError { code: code::PROTOCOL, reason });
         }
-        // Without this header `had` bytes were not enough, so it ends behind them.
+        // `had` bytes were not enough, so the header ends behind them.
         *input = &input[size - had..];
         self.header_len = 0;
         if let OpCode::Data(_) = header.opcode {
@@ -282,23 +288,23 @@ impl Websocket {
         Ok(Some((Frame { is_close, left: length }, size)))
     }
 
-    /// Lets tungstenite see the bytes, and forgets it where nothing is left in it.
+    /// Gives the bytes to tungstenite, and drops its state when it holds nothing.
     fn pass_on(
         &mut self,
         exchange: &mut Exchange<'_>,
         frame_ends: bool,
-    ) -> Result<Option<Incoming>, Failure> {
+    ) -> Result<Option<Incoming>, SessionError> {
         let context = self.context.get_or_insert_with(context);
         let incoming = match context.read(exchange) {
             Ok(Message::Text(text)) => Some(Incoming::Text(text)),
             Ok(Message::Binary(bytes)) => Some(Incoming::Binary(bytes)),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
-                // The pong that it has made ready. Writing to a Vec cannot fail.
+                // Writes the pong that tungstenite has prepared. Writing to a Vec cannot fail.
                 let _ = context.flush(exchange);
                 Some(Incoming::Alive)
             }
             Ok(Message::Close(close)) => {
-                // RFC 6455 section 5.5.1: answered with its own code, unless it is an answer.
+                // RFC 6455 section 5.5.1: answer with the same code, unless it is an answer.
                 if self.phase == Phase::Open {
                     let _ = context.flush(exchange);
                 }
@@ -312,17 +318,17 @@ impl Websocket {
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => None,
             Err(error) => return Err(failure(error)),
         };
-        // It was given whole frames, nothing beyond the last of them, and no message is open: there
-        // is nothing in it. (An error ends the conversation, so it is not there to be kept.)
+        // tungstenite got whole frames only, and no message is open: it holds nothing. (An error
+        // ends the session, so its state is not needed then.)
         if self.phase == Phase::Over || frame_ends && !self.fragmented {
             self.context = None;
         }
         Ok(incoming)
     }
 
-    /// RFC 6455 section 7.1.7, _Fail the WebSocket Connection_: a close frame with the reason, if
-    /// none has been sent yet, and not a byte is looked at from here on.
-    fn fail(&mut self, failure: Failure, out: &mut Vec<u8>) -> Incoming {
+    /// RFC 6455 section 7.1.7, _Fail the WebSocket Connection_: sends a close frame with the
+    /// reason, unless one was sent already, and ignores all further bytes.
+    fn fail(&mut self, failure: SessionError, out: &mut Vec<u8>) -> Incoming {
         if self.phase == Phase::Open {
             close_frame(failure.code, failure.reason, out);
         }
@@ -333,8 +339,8 @@ impl Websocket {
 }
 
 impl Read for Exchange<'_> {
-    /// The header comes alone. When tungstenite has seen it, it makes room for as many bytes as
-    /// the payload has *beyond what it has already read*, so reading on would cost a second block.
+    /// Returns the header alone. After the header tungstenite allocates the payload's length *minus
+    /// the bytes it has already read*, so reading more at once would cost a second block.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let source = if self.header.is_empty() { &mut self.payload } else { &mut self.header };
         if source.is_empty() {
@@ -363,7 +369,7 @@ pub fn text_frame(payload: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a text frame whose payload `write` appends; nothing, if that appends nothing. So the
-/// payload needs no buffer of its own: it is moved only where its length takes more than one byte.
+/// payload needs no buffer of its own; only a long one is moved, as its length takes more bytes.
 pub fn text_frame_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     const SHORT_BYTES: usize = 2;
     let start = out.len();
@@ -383,7 +389,7 @@ pub fn text_frame_with(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Fresh state for one message. Nothing is buffered on the way out (`write_buffer_size`).
+/// Fresh state for one message. Output is not buffered (`write_buffer_size`).
 fn context() -> Box<WebSocketContext> {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_STEP_BYTES)
@@ -393,12 +399,12 @@ fn context() -> Box<WebSocketContext> {
     Box::new(WebSocketContext::new(Role::Server, Some(config)))
 }
 
-/// tungstenite's errors as what the peer is told. Its own words may quote what was received.
-fn failure(error: Error) -> Failure {
-    let protocol = |reason| Failure { code: code::PROTOCOL, reason };
+/// The close frame for an error of tungstenite, whose own message may quote received bytes.
+fn failure(error: Error) -> SessionError {
+    let protocol = |reason| SessionError { code: code::PROTOCOL, reason };
     match error {
-        Error::Capacity(_) => Failure { code: code::TOO_BIG, reason: "a message is too long" },
-        Error::Utf8(_) => Failure { code: code::NOT_UTF8, reason: "a text is not UTF-8" },
+        Error::Capacity(_) => SessionError { code: code::TOO_BIG, reason: "a message is too long" },
+        Error::Utf8(_) => SessionError { code: code::NOT_UTF8, reason: "a text is not UTF-8" },
         Error::Protocol(error) => protocol(match error {
             ProtocolError::NonZeroReservedBits => "reserved bits are set",
             ProtocolError::InvalidOpcode(_) => "an opcode is reserved",
@@ -410,12 +416,12 @@ fn failure(error: Error) -> Failure {
             ProtocolError::InvalidCloseSequence => "a close code is incomplete",
             _ => "protocol error",
         }),
-        // The rest is about sockets, handshakes and calls that are not made here.
+        // All others concern sockets, handshakes, or calls that this module does not make.
         _ => protocol("protocol error"),
     }
 }
 
-/// RFC 6455 section 5.5.1: two bytes of code, then the reason, together a control frame's payload.
+/// The payload of a close frame (RFC 6455 section 5.5.1): two bytes of code, then the reason.
 fn close_frame(code: u16, reason: &str, out: &mut Vec<u8>) {
     let reason = &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)];
     header(OpCode::Control(Control::Close), 2 + reason.len(), out);
@@ -423,7 +429,7 @@ fn close_frame(code: u16, reason: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(reason.as_bytes());
 }
 
-/// The header of an unfragmented frame of ours.
+/// The header of an unfragmented frame from the server.
 fn header(opcode: OpCode, length: usize, out: &mut Vec<u8>) {
     let header = FrameHeader { opcode, ..FrameHeader::default() };
     header.format(length as u64, out).expect("a Vec takes everything");

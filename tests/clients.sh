@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Real clients against the real server: builds it, makes what the scripts need, runs them, and sums
-# up. Those that speak the seeds' protocols take Python 3 with venv. Those that drive a browser take
-# node, npm and Chromium; without them they are left out, but not where CI is set: there what is
-# missing is installed, or it is a failure.
+# Real clients against the real server: builds it, installs the packages that the scripts need, runs
+# them, and prints a summary. The clients of Piratchat and ChitChat need Python 3 with venv. The
+# scripts that drive a browser need node, npm and Chromium; without these they are skipped. If CI is
+# set, missing programs are installed instead, and a failure to do so fails the run.
 #
 #     clients.sh [SCRIPT]...        all of them if none is named:
 #         seeds, crowd, crash, frames               in Python
@@ -19,7 +19,7 @@ built=${CARGO_TARGET_DIR:-target}/debug
 SHANTY=$(realpath "$built/shanty")
 export SHANTY PYTHONDONTWRITEBYTECODE=1
 
-# Makes what the scripts in Python need.
+# Makes the virtual environment for the scripts in Python.
 pythons() {
     local wanted=tests/conformance/requirements.txt
     if ! command -v "$python" > /dev/null; then
@@ -33,7 +33,7 @@ pythons() {
     fi
 }
 
-# Websocket frames, against a server that only echoes.
+# Websocket frames, against an echo server.
 frames() {
     local lines echo
     coproc ECHO { exec "$built/examples/echo" 0; }
@@ -45,7 +45,7 @@ frames() {
     return $status
 }
 
-# What of a browser's needs is not here, as Debian calls it.
+# Lists the missing programs for the scripts in a browser, by their Debian packages.
 look() {
     CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || true)}
     FIREFOX=${FIREFOX:-$(command -v firefox-esr || command -v firefox || true)}
@@ -58,7 +58,7 @@ look() {
     command -v curl > /dev/null || lacking+=(curl)
 }
 
-# Makes what the scripts in a browser need, or says why it cannot.
+# Installs the packages for the scripts in a browser; on failure sets `why`.
 browse() {
     look
     if [ ${#lacking[@]} -gt 0 ] && [ -n "${CI:-}" ]; then

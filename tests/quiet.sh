@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs tests, and fails also where nothing has failed but lines of the server's own are among the
-# tests': warnings and errors that were provoked, which look like failures, and what the commands
-# that tend a database say. Tests show those where they fail, and not otherwise.
+# Runs tests; also fails if all tests pass but the output contains log lines of the server or output
+# of maintenance commands: provoked warnings and errors look like failures. A test must show such
+# lines only when it fails.
 #
 #     quiet.sh COMMAND [WORD]...
 set -euo pipefail
@@ -9,6 +9,6 @@ seen=$(mktemp)
 trap 'rm -f "$seen"' EXIT
 "$@" 2>&1 | tee "$seen"
 if grep -nE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z (warn|error) |: sound, |panicked at' "$seen"; then
-    echo "the lines above are the server's, and nothing has failed: keep them apart" >&2
+    echo "all tests pass, but the lines above are the server's: let the tests capture them" >&2
     exit 1
 fi

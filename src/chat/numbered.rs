@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::iter::Inspect;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Index};
 
 /// A map by numbers that this server itself assigns. As no client chooses them, no client can make
 /// them collide, and a look-up need not cost a keyed hash.
@@ -85,6 +85,60 @@ impl<'a, K, V> IntoIterator for &'a Numbered<K, V> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter().inspect(|_| looked())
+    }
+}
+
+/// A map by numbers of large values, each in an allocation of its own: so a map that grows moves
+/// only pointers, and its free places are small.
+#[derive(Debug)]
+pub struct NumberedLarge<K, V>(Numbered<K, Box<V>>);
+
+impl<K: Eq + Hash, V> NumberedLarge<K, V> {
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.0.contains_key(key)
+    }
+
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key).map(Box::as_ref)
+    }
+
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.get_mut(key).map(Box::as_mut)
+    }
+
+    pub fn insert(&mut self, key: K, value: V) {
+        self.0.insert(key, Box::new(value));
+    }
+
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.0.remove(key).map(|value| *value)
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.0.values().map(Box::as_ref)
+    }
+
+    #[cfg(any(test, debug_assertions))]
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.0.iter().map(|(key, value)| (key, value.as_ref()))
+    }
+}
+
+impl<K, V> Default for NumberedLarge<K, V> {
+    fn default() -> NumberedLarge<K, V> {
+        NumberedLarge(Numbered::default())
+    }
+}
+
+impl<K: Eq + Hash, V> Index<&K> for NumberedLarge<K, V> {
+    type Output = V;
+
+    fn index(&self, key: &K) -> &V {
+        &self.0[key]
     }
 }
 

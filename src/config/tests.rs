@@ -13,7 +13,7 @@ fn run(words: &[&str], environment: &[(&str, &str)]) -> Result<CliCommand, Strin
 
 fn config(words: &[&str], environment: &[(&str, &str)]) -> Config {
     match run(words, environment) {
-        Ok(CliCommand::Run(config)) => config,
+        Ok(CliCommand::Run(config)) => *config,
         other => panic!("{words:?} {environment:?}: {other:?}"),
     }
 }

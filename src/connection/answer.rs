@@ -108,12 +108,13 @@ pub(super) async fn write(
     mut parts: [&[u8]; 2],
     deadline: &mut Pin<&mut Sleep>,
 ) -> bool {
-    // The bytes taken since the deadline was set, and whether the server was stopping then.
-    let (mut taken, mut window) = (0, None);
+    // What the kernel had taken when the deadline was set, and whether the server was stopping.
+    let (mut before, mut window) = (0, None);
     loop {
         let count = connection.write(parts);
-        taken += skip(&mut parts, count);
-        if parts.iter().all(|part| part.is_empty()) || connection.is_broken() {
+        skip(&mut parts, count);
+        let is_done = parts.iter().all(|part| part.is_empty()) && !connection.is_stuck();
+        if is_done || connection.is_broken() {
             return !connection.is_broken();
         }
         if count > 0 {
@@ -122,17 +123,17 @@ pub(super) async fn write(
         let stopping = shared.stopping.get();
         if window.replace(stopping) != Some(stopping) {
             deadline.as_mut().reset(Instant::now() + patience(shared, ANSWER_WINDOW_MS));
-            taken = 0;
+            before = connection.taken();
         }
         if connection.wait(deadline, false, true).await == Ready::Deadline {
             // The kernel signals room when a third of its buffer is free, which takes long for a
             // slow reader. It accepts smaller writes all the same.
             if !stopping {
                 let count = connection.push(parts);
-                taken += skip(&mut parts, count);
+                skip(&mut parts, count);
             }
             let least = if stopping { 1 } else { ANSWER_BYTES_MIN };
-            if taken < least {
+            if connection.taken().wrapping_sub(before) < least {
                 return false;
             }
             window = None;
@@ -141,8 +142,7 @@ pub(super) async fn write(
 }
 
 /// Takes `count` bytes from the front of the parts.
-fn skip(parts: &mut [&[u8]; 2], count: usize) -> usize {
+fn skip(parts: &mut [&[u8]; 2], count: usize) {
     let first = count.min(parts[0].len());
     *parts = [&parts[0][first..], &parts[1][count - first..]];
-    count
 }

@@ -16,13 +16,14 @@ use crate::connection::socket::{Connection, Ready};
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::SubscriptionGuard;
 use crate::limits::{
-    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
+    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, HSTS_SECS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS,
+    RETRY_AFTER_MS,
 };
 use crate::log;
 use crate::protocol::{self, Outcome, StreamScript};
 use crate::time::Time;
 
-/// What the connection becomes. The response, or its head, has been sent.
+/// The next phase of the connection. The response, or its head, has been sent.
 pub(super) enum Next {
     /// A websocket.
     Websocket(Upgrade),
@@ -64,9 +65,11 @@ pub(super) async fn serve(
     loop {
         match next(shared, connection, place, &mut reader, &mut deadline).await {
             Ok(None) => return None,
-            Ok(Some(request)) => {
+            Ok(Some(mut request)) => {
                 connection.enter(Stage::Busy);
+                request.secure = connection.is_secure();
                 let outcome = admitted(shared, connection, place, &request).await;
+                let outcome = strict(shared, &request, outcome);
                 let framing = framing(shared, place, &request);
                 match outcome {
                     Outcome::Response(response) => {
@@ -99,6 +102,9 @@ pub(super) async fn serve(
                         if !known {
                             connection.enter(Stage::Silent);
                         }
+                        if !known && shared.slots.are_crowded() {
+                            connection.batch();
+                        }
                         connection.uncork();
                         let early = reader.leftover();
                         let upgrade = Upgrade { subscription, codec, script, early };
@@ -125,7 +131,7 @@ pub(super) async fn serve(
 /// The refusal when all slots are taken.
 const NO_PLACE: Reject = Reject::new(503, "all connections are taken; try again in a moment");
 
-/// Whether the request is a health check, which is answered whatever is short.
+/// Whether the request is a health check, which is answered even if slots or memory are short.
 fn is_health(request: &Request) -> bool {
     matches!(request.path.as_str(), "/healthz" | "/readyz")
 }
@@ -137,6 +143,9 @@ async fn admitted(
     place: &mut Place,
     request: &Request,
 ) -> Outcome {
+    if connection.declines_tls() && !is_health(request) {
+        return Outcome::Response(redirect(shared, request));
+    }
     if !is_health(request) && !place.settle(shared, connection).await {
         return refused(shared, request, NO_PLACE);
     }
@@ -151,6 +160,39 @@ async fn admitted(
         outcome
     } else {
         refused(shared, request, NO_PLACE)
+    }
+}
+
+/// The way to the same resource through TLS.
+fn redirect(shared: &Shared, request: &Request) -> Response {
+    let config = &shared.service.config;
+    let authority = request.header("host").unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()),
+        _ => (authority, None),
+    };
+    // A client that names a port has come to the listener of TLS, if it is not that of redirects.
+    let of_redirects = config.http_redirect.map(|address| address.port());
+    let port = port.filter(|port| Some(*port) != of_redirects).unwrap_or(config.listen.port());
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
+    if host.is_empty() || !host.bytes().all(is_host) {
+        let why = "this server speaks HTTPS: use an address that begins with https://";
+        return Response::new(400).text(why);
+    }
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let query = if request.query.is_empty() { "" } else { "?" };
+    let target = format!("https://{host}{port}{}{query}{}", request.path, request.query);
+    Response::new(308).header("Location", target)
+}
+
+/// With `--hsts`, tells browsers to use TLS from now on (RFC 6797 section 7.1).
+fn strict(shared: &Shared, request: &Request, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Response(response) if request.secure && shared.service.config.hsts => {
+            let age = format!("max-age={HSTS_SECS}");
+            Outcome::Response(response.header("Strict-Transport-Security", age))
+        }
+        outcome => outcome,
     }
 }
 
@@ -250,7 +292,7 @@ async fn next(
         if connection.closing() == Some(Disconnect::Unfinished) {
             return Err(Reject::new(503, "too much incomplete input; send complete requests"));
         }
-        match connection.wait(deadline, true, false).await {
+        match connection.wait(deadline, true, connection.is_stuck()).await {
             Ready::Deadline if reader.phase() == Phase::Idle => return Ok(None),
             // RFC 9110 section 15.5.9.
             Ready::Deadline => return Err(Reject::new(408, "the request took too long")),
@@ -264,7 +306,8 @@ async fn next(
                 }
             }
             Ready::Write | Ready::Nudge if connection.is_broken() => return Ok(None),
-            Ready::Write | Ready::Nudge => {}
+            Ready::Write => connection.flush(),
+            Ready::Nudge => {}
         }
     }
 }

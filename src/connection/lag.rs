@@ -1,6 +1,6 @@
-//! What a subscription of one room has missed because the client is slower than the room: that
-//! costs a number and not a queue. Messages are read back from the log, in order; of joins and
-//! leaves only the outcome is kept: a user who joined and left meanwhile is not announced.
+//! The missed events of a subscription whose client reads more slowly than its room talks. They
+//! cost a number and not a queue: messages are read back from the log, in order. Of joins and
+//! leaves only the outcome is kept: a user who has joined and left meanwhile is not announced.
 //!
 //! (A stream, which has many rooms, uses a [`StreamCursor`](super::stream_cursor::StreamCursor).
 //! The frames of the protocols of one room have no cursor by which a client could resume, so they
@@ -35,12 +35,12 @@ pub(crate) struct Lag {
 pub(crate) struct TooMuch;
 
 impl Lag {
-    /// Up to where everything was sent, if all was.
+    /// The entry up to which everything was sent; `None` while entries are missed.
     pub fn caught_up(&self) -> Option<Seq> {
         self.caught_up
     }
 
-    /// From where to read the log, and which entries to skip. `None`: there is nothing to read.
+    /// Where to read the log from, and which entries to skip. `None`: there is nothing to read.
     pub fn to_read(&self) -> Option<(Seq, &[Seq])> {
         self.cursor.map(|cursor| (cursor, &self.own[..]))
     }

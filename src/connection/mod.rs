@@ -34,7 +34,7 @@ pub use crate::connection::slots::{Connections, Gate, Slot, Slots};
 #[cfg(test)]
 pub(crate) use crate::connection::socket::Hearing;
 use crate::connection::socket::Ready;
-pub use crate::connection::socket::{Connection, Told};
+pub use crate::connection::socket::{Connection, RoundEvent};
 #[cfg(test)]
 pub(crate) use crate::connection::stream_cursor::StreamCursor;
 use crate::connection::turns::Turns;
@@ -42,6 +42,7 @@ use crate::connection::unfinished::Unfinished;
 use crate::limits::{CLOSE_DEADLINE_MS, INPUT_BYTES_MAX, READ_BUFFER_BYTES, UNSENT_BYTES_MAX};
 use crate::outgoing::Budget;
 use crate::protocol::Service;
+use crate::tls::Tls;
 
 /// The state that all connections of one thread share.
 pub struct Shared {
@@ -102,9 +103,14 @@ impl Shared {
         self.service.config.pong_deadline_ms
     }
 
-    /// A new connection of this thread.
-    pub fn connection(&self, subscription: SubscriptionId, stream: TcpStream) -> Connection {
-        Connection::new(subscription, stream, &self.unsent)
+    /// A new connection of this thread; `tls`: the certificates, if the server has any.
+    pub fn connection(
+        &self,
+        subscription: SubscriptionId,
+        stream: TcpStream,
+        tls: Option<Tls>,
+    ) -> Connection {
+        Connection::new(subscription, stream, tls, &self.unsent)
     }
 
     /// Waits until another connection may start.

@@ -1,4 +1,4 @@
-//! Slots for connections, and which connection makes way when they are short.
+//! Connection slots, and the choice of the connection that makes way when they are short.
 //!
 //! A slot is taken before a connection is accepted, so connections beyond the bound wait in the
 //! kernel's backlog. But the server knows the client and its request only after it has read the
@@ -10,6 +10,8 @@
 //! - An inactive connection makes way first, the oldest before the others: an HTTP connection
 //!   without a request for a moment, a request that arrives slowly; then a websocket of a client
 //!   that is not logged in and has sent nothing for a minute.
+//! - While many of the former are taken, a new websocket among them receives in batches until it
+//!   sends something.
 //! - One address has a bounded number of slots. (Each worker counts its share: connections go to
 //!   the workers in turn.) Behind a proxy that is the address that the proxy names, as soon as a
 //!   request names it, and for connections that stay open.
@@ -28,8 +30,8 @@ use crate::codec::Disconnect;
 use crate::connection::Shared;
 use crate::connection::socket::Connection;
 use crate::limits::{
-    RESERVE_CONNECTIONS, RESERVE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS, SLOT_PATIENCE_MS,
-    SLOT_RETRY_MS,
+    CROWDED_PERCENT, RESERVE_CONNECTIONS, RESERVE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS,
+    SLOT_PATIENCE_MS, SLOT_RETRY_MS,
 };
 use crate::protocol;
 
@@ -43,6 +45,8 @@ pub struct Slots {
     reserve: Arc<Semaphore>,
     /// The slots that clients without a login may hold.
     strangers: Arc<Semaphore>,
+    /// So many of them are free as long as they are not crowded.
+    uncrowded: usize,
 }
 
 /// The slot of one connection.
@@ -83,7 +87,13 @@ impl Slots {
             places: semaphore(connections),
             reserve: semaphore(RESERVE_CONNECTIONS),
             strangers: semaphore(strangers),
+            uncrowded: strangers - strangers * CROWDED_PERCENT / 100,
         }
+    }
+
+    /// Whether clients without a login hold many of their slots.
+    pub(super) fn are_crowded(&self) -> bool {
+        self.strangers.available_permits() < self.uncrowded
     }
 
     /// The gate for accepting.
@@ -263,7 +273,7 @@ mod tests {
         drop(one);
         let three = addresses.take(source(1));
         assert!(three.is_some() && addresses.take(source(1)).is_none());
-        // Thousands that come and go leave nothing.
+        // Thousands of connections leave nothing behind.
         for last in 0..=255 {
             assert!(last == 1 || addresses.take(source(last)).is_some());
         }

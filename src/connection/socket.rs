@@ -1,9 +1,9 @@
 //! One socket and its unsent bytes. Two tasks on the same thread share it: the connection's task,
 //! which reads and waits, and the worker, which delivers.
 //!
-//! Either task writes at once; only the bytes that the kernel does not take are queued, and then
-//! the connection's task is woken to write them when the socket is ready. Nothing here waits,
-//! except [`Connection::wait`].
+//! Either task writes at once (but see `CROWDED_PERCENT`); only the bytes that the kernel does not
+//! take are queued, and then the connection's task is woken to write them when the socket is ready.
+//! Nothing here waits, except [`Connection::wait`].
 //!
 //! # When a client stops reading
 //!
@@ -16,14 +16,16 @@
 //! So no other client waits for a slow one, and its memory is bounded.
 
 mod hearing;
+mod transport;
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv4Addr, Shutdown};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -33,14 +35,16 @@ use crate::chat::{RoomId, Seq, SubscriptionId};
 use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
 pub(crate) use crate::connection::socket::hearing::Hearing;
-pub use crate::connection::socket::hearing::Told;
+pub use crate::connection::socket::hearing::RoundEvent;
+use crate::connection::socket::transport::Transport;
 use crate::connection::stream_cursor::StreamCursor;
 use crate::limits::{
-    CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
+    BATCH_MS, CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
 };
 use crate::outgoing::{Budget, Outgoing};
+use crate::tls::Tls;
 
-/// What the connection may write.
+/// The phase of the connection, which decides what it may write.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Flow {
     /// HTTP. A room's frames wait until the 101 is out.
@@ -61,14 +65,15 @@ pub struct Connection {
     /// The stage, and since when.
     pub(super) stage: Cell<(Stage, Instant)>,
     /// A stream's cursor, and this round's frames for it.
-    feed: RefCell<Option<Box<StreamCursor>>>,
+    stream_cursor: RefCell<Option<Box<StreamCursor>>>,
     /// Whether a subscription of one room has missed anything.
     hearing: Hearing,
-    stream: TcpStream,
+    transport: Transport,
     outgoing: RefCell<Outgoing>,
-    taken: Cell<usize>,
     told_bytes: Cell<usize>,
     flow: Cell<Flow>,
+    /// Frames are queued, and written together, not before this time. `None`: written at once.
+    batch: Cell<Option<Instant>>,
     /// Why the task will close the connection.
     closing: Cell<Option<Disconnect>>,
     /// The socket failed; there is nothing left to do.
@@ -80,7 +85,7 @@ pub struct Connection {
     task: RefCell<Option<Waker>>,
 }
 
-/// What wakes a connection's task.
+/// The reasons why a connection's task wakes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ready {
     /// Input, or its end.
@@ -95,18 +100,23 @@ pub enum Ready {
 
 impl Connection {
     /// A connection over a socket that has just been accepted; its queued bytes count in `unsent`.
-    pub fn new(subscription: SubscriptionId, stream: TcpStream, unsent: &Rc<Budget>) -> Connection {
+    pub fn new(
+        subscription: SubscriptionId,
+        stream: TcpStream,
+        tls: Option<Tls>,
+        unsent: &Rc<Budget>,
+    ) -> Connection {
         Connection {
             subscription,
             room: Cell::new(None),
             stage: Cell::new((Stage::Idle, Instant::now())),
-            feed: RefCell::new(None),
+            stream_cursor: RefCell::new(None),
             hearing: Hearing::default(),
-            stream,
+            transport: Transport::new(stream, tls),
             outgoing: RefCell::new(Outgoing::new(unsent)),
-            taken: Cell::new(0),
             told_bytes: Cell::new(0),
             flow: Cell::new(Flow::Corked),
+            batch: Cell::new(None),
             closing: Cell::new(None),
             broken: Cell::new(false),
             unanswered: Cell::new(0),
@@ -117,7 +127,17 @@ impl Connection {
 
     /// The peer's address; unspecified if the peer is gone already.
     pub(super) fn from(&self) -> IpAddr {
-        self.stream.peer_addr().map_or(Ipv4Addr::UNSPECIFIED.into(), |address| address.ip())
+        self.transport.peer().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+    }
+
+    /// Whether TLS protects the connection.
+    pub(super) fn is_secure(&self) -> bool {
+        self.transport.is_secure()
+    }
+
+    /// Whether the client speaks plain HTTP to a server that has certificates.
+    pub(super) fn declines_tls(&self) -> bool {
+        self.transport.declines_tls()
     }
 
     /// Writes frames, and queues the bytes that the kernel does not take. A client with
@@ -131,14 +151,18 @@ impl Connection {
         self.told_bytes.set(self.told_bytes.get().wrapping_add(frames.len()));
         let mut outgoing = self.outgoing.borrow_mut();
         let mut rest = frames;
-        if outgoing.is_empty() && self.flow.get() == Flow::Open {
-            match self.stream.try_write(frames) {
+        if outgoing.is_empty() && self.flow.get() == Flow::Open && self.batch_due().is_none() {
+            self.begin_batch();
+            match self.transport.write([frames, b""], true) {
                 Ok(count) => rest = &frames[count..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return self.fail(),
             }
         }
         if rest.is_empty() {
+            if self.transport.is_stuck() {
+                self.nudge();
+            }
             return;
         }
         let was_empty = outgoing.is_empty();
@@ -152,24 +176,24 @@ impl Connection {
         }
     }
 
-    /// Gathers a frame for a stream, until [`Connection::flush_feed`]. `true`: it is the first of a
-    /// round.
+    /// Gathers a frame for a stream, until [`Connection::flush_stream`]. `true`: it is the first of
+    /// a round.
     pub fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.gather(seq, frame))
+        self.stream_cursor.borrow_mut().as_mut().is_some_and(|stream| stream.gather(seq, frame))
     }
 
     /// Gathers the reply to a message of the stream's client. `true` as for [`Connection::gather`].
     pub fn answer(&self, frame: &Bytes) -> bool {
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.answer(frame))
+        self.stream_cursor.borrow_mut().as_mut().is_some_and(|stream| stream.answer(frame))
     }
 
     /// Writes the frames that a stream gathered in this round; if too much is queued already, the
     /// stream's task reads them from the log later.
-    pub fn flush_feed(&self, scratch: &mut Vec<u8>) {
+    pub fn flush_stream(&self, scratch: &mut Vec<u8>) {
         scratch.clear();
-        let behind = self.feed.borrow_mut().as_mut().is_some_and(|feed| {
-            feed.flush(self.room_for_more(), scratch);
-            feed.is_behind()
+        let behind = self.stream_cursor.borrow_mut().as_mut().is_some_and(|stream| {
+            stream.flush(self.room_for_more(), scratch);
+            stream.is_behind()
         });
         self.deliver(scratch);
         if behind {
@@ -184,32 +208,32 @@ impl Connection {
     }
 
     /// Makes the connection a stream, with its first subscription or before it.
-    pub fn begin_feed(&self) {
-        self.feed.borrow_mut().get_or_insert_with(|| Box::new(StreamCursor::new()));
+    pub fn begin_stream(&self) {
+        self.stream_cursor.borrow_mut().get_or_insert_with(|| Box::new(StreamCursor::new()));
     }
 
     /// Freezes the stream's cursor: the stream is about to end.
-    pub fn freeze_feed(&self) {
-        if let Some(feed) = self.feed.borrow_mut().as_mut() {
-            feed.freeze();
+    pub fn freeze_stream(&self) {
+        if let Some(stream) = self.stream_cursor.borrow_mut().as_mut() {
+            stream.freeze();
         }
     }
 
     /// Sets the cursor: the stream has everything up to `cursor`.
-    pub(super) fn feed_from(&self, cursor: Seq) {
-        self.begin_feed();
-        if let Some(feed) = self.feed.borrow_mut().as_mut() {
-            feed.begin_at(cursor);
+    pub(super) fn stream_from(&self, cursor: Seq) {
+        self.begin_stream();
+        if let Some(stream) = self.stream_cursor.borrow_mut().as_mut() {
+            stream.begin_at(cursor);
         }
     }
 
     /// Where to read the log from, if the stream is behind and there is room for a page.
     pub(super) fn page_from(&self) -> Option<Seq> {
-        let feed = self.feed.borrow();
-        let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
+        let stream = self.stream_cursor.borrow();
+        let stream = stream.as_ref().filter(|stream| stream.is_behind())?;
         // A closing connection delivers no page, so none is read.
         let over = self.closing.get().is_some() || self.broken.get();
-        (self.is_calm() && !over && self.flow.get() == Flow::Open).then(|| feed.cursor())
+        (self.is_calm() && !over && self.flow.get() == Flow::Open).then(|| stream.cursor())
     }
 
     /// Whether there is room for a page of the log. A connection with an empty queue does not add
@@ -223,16 +247,16 @@ impl Connection {
     /// Queues a page of the log. `true`: the stream is live from here on.
     pub(super) fn page(&self, bytes: &[u8], upto: Seq, head: Seq) -> bool {
         self.deliver(bytes);
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.page(upto, head))
+        self.stream_cursor.borrow_mut().as_mut().is_some_and(|stream| stream.page(upto, head))
     }
 
     /// Moves a live stream's cursor to `head`, as no entry up to it is left for the stream; returns
     /// the cursor.
     pub(super) fn passed(&self, head: Seq) -> Seq {
-        let mut feed = self.feed.borrow_mut();
-        feed.as_mut().map_or(Seq(0), |feed| {
-            feed.pass(head);
-            feed.cursor()
+        let mut stream = self.stream_cursor.borrow_mut();
+        stream.as_mut().map_or(Seq(0), |stream| {
+            stream.pass(head);
+            stream.cursor()
         })
     }
 
@@ -258,9 +282,28 @@ impl Connection {
         self.closing.get()
     }
 
-    /// Enters another stage.
+    /// Enters another stage. A client that sends something receives frames at once again.
     pub(super) fn enter(&self, stage: Stage) {
         self.stage.set((stage, Instant::now()));
+        if stage == Stage::Busy {
+            self.batch.set(None);
+        }
+    }
+
+    /// From now on delivers frames in batches, `BATCH_MS` apart; the first after a pause at once.
+    pub(super) fn batch(&self) {
+        self.batch.set(Some(Instant::now()));
+    }
+
+    /// When the next batch may be written, if it must wait.
+    pub(super) fn batch_due(&self) -> Option<Instant> {
+        self.batch.get().filter(|due| *due > Instant::now())
+    }
+
+    fn begin_batch(&self) {
+        if self.batch.get().is_some() {
+            self.batch.set(Some(Instant::now() + Duration::from_millis(BATCH_MS)));
+        }
     }
 
     /// Whether the connection is about to end.
@@ -332,7 +375,7 @@ impl Connection {
 
     /// Whether bytes are queued that the kernel has not taken.
     pub(super) fn is_stuck(&self) -> bool {
-        !self.outgoing.borrow().is_empty()
+        !self.outgoing.borrow().is_empty() || self.transport.is_stuck()
     }
 
     /// The number of frame bytes ever delivered, which shows whether anything was sent.
@@ -340,32 +383,34 @@ impl Connection {
         self.told_bytes.get()
     }
 
-    /// The number of queued bytes that the kernel has ever taken, which shows progress.
+    /// The number of bytes that the kernel has ever taken, which shows progress.
     pub(super) fn taken(&self) -> usize {
-        self.taken.get()
+        self.transport.taken()
     }
 
     /// Writes as many queued bytes as the kernel takes.
     pub(super) fn flush(&self) {
+        self.begin_batch();
         let mut outgoing = self.outgoing.borrow_mut();
-        while !outgoing.is_empty() {
-            match self.stream.try_write(outgoing.chunk()) {
-                Ok(count) => {
-                    outgoing.advance(count);
-                    self.taken.set(self.taken.get().wrapping_add(count));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => {
-                    outgoing.clear();
-                    return self.broken.set(true);
-                }
+        let failed = loop {
+            let written = match outgoing.chunk() {
+                [] => break self.transport.flush(),
+                chunk => self.transport.write([chunk, b""], true),
+            };
+            match written {
+                Ok(count) => outgoing.advance(count),
+                Err(error) => break Err(error),
             }
+        };
+        if failed.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+            outgoing.clear();
+            self.broken.set(true);
         }
     }
 
     /// Reads the available input. `None`: there is none; `Some(0)` is its end.
     pub(super) fn read(&self, buffer: &mut [u8]) -> Option<usize> {
-        match self.stream.try_read(buffer) {
+        match self.transport.read(buffer) {
             Ok(count) => Some(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => {
@@ -377,13 +422,12 @@ impl Connection {
 
     /// Writes without queueing, as much as the kernel takes; 0 when it takes nothing.
     pub(super) fn write(&self, parts: [&[u8]; 2]) -> usize {
-        self.count(self.stream.try_write_vectored(&parts.map(IoSlice::new)))
+        self.count(self.transport.write(parts, true))
     }
 
     /// The same, even if the kernel has not signalled that there is room.
     pub(super) fn push(&self, parts: [&[u8]; 2]) -> usize {
-        let socket = socket2::SockRef::from(&self.stream);
-        self.count(socket.send_vectored(&parts.map(IoSlice::new)))
+        self.count(self.transport.write(parts, false))
     }
 
     fn count(&self, written: io::Result<usize>) -> usize {
@@ -399,8 +443,7 @@ impl Connection {
 
     /// Shuts the writing side; reading goes on.
     pub(super) fn shut(&self) {
-        // Fails only if the socket is gone already.
-        let _ = socket2::SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        self.transport.shut();
     }
 
     /// Waits for the first of: input (if `read`), room to write (if `write`), a nudge, the
@@ -415,10 +458,10 @@ impl Connection {
             if self.nudged.take() || self.broken.get() {
                 return Poll::Ready(Ready::Nudge);
             }
-            if write && self.stream.poll_write_ready(context).is_ready() {
+            if write && self.transport.poll_write_ready(context).is_ready() {
                 return Poll::Ready(Ready::Write);
             }
-            if read && self.stream.poll_read_ready(context).is_ready() {
+            if read && self.transport.poll_read_ready(context).is_ready() {
                 return Poll::Ready(Ready::Read);
             }
             if deadline.as_mut().poll(context).is_ready() {

@@ -28,7 +28,7 @@ pub(super) struct StreamDriver {
 impl StreamDriver {
     /// Starts a stream at the script's cursor; the log has the events since then.
     pub fn begin(script: Box<dyn StreamScript>, connection: &Connection) -> StreamDriver {
-        connection.feed_from(script.cursor());
+        connection.stream_from(script.cursor());
         connection.deliver(script.opening());
         StreamDriver { script, spoke: Instant::now(), told: connection.told_bytes() }
     }

@@ -140,74 +140,74 @@ mod tests {
         Bytes::from_static(text.as_bytes())
     }
 
-    fn flushed(feed: &mut StreamCursor, room: usize) -> String {
+    fn flushed(cursor: &mut StreamCursor, room: usize) -> String {
         let mut out = Vec::new();
-        feed.flush(room, &mut out);
+        cursor.flush(room, &mut out);
         String::from_utf8(out).expect("what was put in")
     }
 
     fn live() -> StreamCursor {
-        let mut feed = StreamCursor::new();
-        feed.begin_at(Seq(10));
-        assert!(feed.page(Seq(10), Seq(10)));
-        feed
+        let mut cursor = StreamCursor::new();
+        cursor.begin_at(Seq(10));
+        assert!(cursor.page(Seq(10), Seq(10)));
+        cursor
     }
 
     #[test]
     fn live_frames_pass_in_order_and_once() {
-        let mut feed = live();
-        assert!(feed.gather(Some(Seq(11)), &frame("a")));
-        assert!(!feed.gather(None, &frame("b")));
-        assert!(!feed.gather(Some(Seq(11)), &frame("again")));
-        assert!(!feed.gather(Some(Seq(7)), &frame("old")));
-        assert!(!feed.answer(&frame("c")));
-        assert_eq!(flushed(&mut feed, 9), "abc");
-        assert_eq!((feed.cursor(), feed.is_behind()), (Seq(11), false));
+        let mut cursor = live();
+        assert!(cursor.gather(Some(Seq(11)), &frame("a")));
+        assert!(!cursor.gather(None, &frame("b")));
+        assert!(!cursor.gather(Some(Seq(11)), &frame("again")));
+        assert!(!cursor.gather(Some(Seq(7)), &frame("old")));
+        assert!(!cursor.answer(&frame("c")));
+        assert_eq!(flushed(&mut cursor, 9), "abc");
+        assert_eq!((cursor.cursor(), cursor.is_behind()), (Seq(11), false));
     }
 
     #[test]
     fn frames_that_do_not_fit_are_read_from_the_log() {
-        let mut feed = live();
-        feed.gather(Some(Seq(11)), &frame("fits"));
-        assert_eq!(flushed(&mut feed, 9), "fits");
-        feed.gather(Some(Seq(12)), &frame("does not"));
-        feed.answer(&frame("ok"));
-        assert_eq!(flushed(&mut feed, 9), "ok");
-        assert_eq!((feed.cursor(), feed.is_behind()), (Seq(11), true));
-        feed.gather(Some(Seq(13)), &frame("later"));
-        feed.gather(None, &frame("typing"));
-        assert_eq!(flushed(&mut feed, 99), "");
+        let mut cursor = live();
+        cursor.gather(Some(Seq(11)), &frame("fits"));
+        assert_eq!(flushed(&mut cursor, 9), "fits");
+        cursor.gather(Some(Seq(12)), &frame("does not"));
+        cursor.answer(&frame("ok"));
+        assert_eq!(flushed(&mut cursor, 9), "ok");
+        assert_eq!((cursor.cursor(), cursor.is_behind()), (Seq(11), true));
+        cursor.gather(Some(Seq(13)), &frame("later"));
+        cursor.gather(None, &frame("typing"));
+        assert_eq!(flushed(&mut cursor, 99), "");
         // A page that was read before the last announcement is not the last page.
-        assert!(!feed.page(Seq(12), Seq(12)));
-        assert!(!feed.page(Seq(13), Seq(20)));
-        assert!(feed.page(Seq(20), Seq(20)));
+        assert!(!cursor.page(Seq(12), Seq(12)));
+        assert!(!cursor.page(Seq(13), Seq(20)));
+        assert!(cursor.page(Seq(20), Seq(20)));
         // The announcement of an entry of the page comes late, and is not sent twice.
-        assert!(!feed.gather(Some(Seq(20)), &frame("known")));
-        assert!(feed.gather(Some(Seq(21)), &frame("new")));
-        assert_eq!(flushed(&mut feed, 9), "new");
+        assert!(!cursor.gather(Some(Seq(20)), &frame("known")));
+        assert!(cursor.gather(Some(Seq(21)), &frame("new")));
+        assert_eq!(flushed(&mut cursor, 9), "new");
     }
 
     #[test]
     fn a_stream_that_is_about_to_end_stays_where_it_is() {
-        let mut feed = live();
-        feed.gather(Some(Seq(11)), &frame("told"));
-        feed.freeze();
-        // It sits in some of its rooms still, and in others no more.
-        assert!(!feed.gather(Some(Seq(13)), &frame("not told")));
-        feed.answer(&frame("ok"));
-        feed.pass(Seq(14));
-        assert_eq!(flushed(&mut feed, 9), "toldok");
-        assert_eq!(feed.cursor(), Seq(11));
+        let mut cursor = live();
+        cursor.gather(Some(Seq(11)), &frame("told"));
+        cursor.freeze();
+        // It is still subscribed to some of its rooms, and no longer to others.
+        assert!(!cursor.gather(Some(Seq(13)), &frame("not told")));
+        cursor.answer(&frame("ok"));
+        cursor.pass(Seq(14));
+        assert_eq!(flushed(&mut cursor, 9), "toldok");
+        assert_eq!(cursor.cursor(), Seq(11));
     }
 
     #[test]
     fn an_idle_cursor_moves_with_the_log() {
-        let mut feed = live();
-        feed.pass(Seq(15));
-        assert_eq!(feed.cursor(), Seq(15));
-        let mut feed = StreamCursor::new();
-        feed.begin_at(Seq(3));
-        feed.pass(Seq(15));
-        assert_eq!(feed.cursor(), Seq(3), "a stream that is behind has not seen it");
+        let mut cursor = live();
+        cursor.pass(Seq(15));
+        assert_eq!(cursor.cursor(), Seq(15));
+        let mut cursor = StreamCursor::new();
+        cursor.begin_at(Seq(3));
+        cursor.pass(Seq(15));
+        assert_eq!(cursor.cursor(), Seq(3), "a stream that is behind has not seen it");
     }
 }

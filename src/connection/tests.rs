@@ -11,8 +11,9 @@ use crate::codec::Disconnect;
 use crate::connection::slots::Stage;
 use crate::hub::subscription_id;
 use crate::limits::{
-    ANSWER_WINDOW_MS, BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS,
-    SILENT_GRACE_MS, SLOT_GRACE_MS, TURNS_PER_ROUND, UNANSWERED_MAX,
+    ANSWER_WINDOW_MS, BATCH_MS, BODY_DEADLINE_MS, CROWDED_PERCENT, HEAD_DEADLINE_MS,
+    IDLE_DEADLINE_MS, MESSAGE_DEADLINE_MS, SILENT_GRACE_MS, SLOT_GRACE_MS, TURNS_PER_ROUND,
+    UNANSWERED_MAX,
 };
 use crate::protocol::tests::{self, Server};
 
@@ -37,7 +38,7 @@ fn converse_in_bytes(first: &[u8], drip: &[u8]) -> (Vec<u8>, u64) {
         };
         let (stream, _) = listener.accept().expect("it has come");
         let shared = Rc::new(shared(service));
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), socket(stream)));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), socket(stream), None));
         let dripping = socket(peer.try_clone().expect("a second handle"));
         let drips = async {
             for byte in drip.iter().cycle() {
@@ -107,7 +108,7 @@ fn a_connection_on_which_nothing_is_asked_is_closed_without_a_word() {
     check("\r", "", &["408 Request Timeout"], head);
 }
 
-/// Sends 1 MiB to a peer that reads so many bytes a second, after the kernel's buffers are full.
+/// Sends 1 MiB to a peer that reads this many bytes a second once the kernel's buffers are full.
 /// Returns whether everything was sent, and the seconds until the end.
 fn sent(bytes_a_second: usize) -> (bool, u64) {
     let mut result = (false, 0);
@@ -117,7 +118,7 @@ fn sent(bytes_a_second: usize) -> (bool, u64) {
         socket2::SockRef::from(&stream).set_send_buffer_size(64 * 1024).expect("a socket");
         socket2::SockRef::from(&peer).set_recv_buffer_size(64 * 1024).expect("a socket");
         let shared = shared(service);
-        let connection = shared.connection(subscription_id(0, 1), stream);
+        let connection = shared.connection(subscription_id(0, 1), stream, None);
         let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
         let content = vec![7; 1024 * 1024];
         let reads = async {
@@ -187,7 +188,7 @@ fn begun(first: u8, length: u8) -> Vec<u8> {
 fn a_message_that_does_not_come_to_its_end_is_a_1008() {
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
     let over = MESSAGE_DEADLINE_MS + CLOSE_DEADLINE_MS;
-    for (what, first, drip) in [
+    for (case, first, drip) in [
         ("a frame that ends nowhere", begun(0x81, 100), &[][..]),
         ("one that drips", begun(0x81, 100), b"a"),
         ("a fragment with none behind it", begun(0x01, 1), &[]),
@@ -197,10 +198,10 @@ fn a_message_that_does_not_come_to_its_end_is_a_1008() {
         let (heard, millis) = converse_in_bytes(&first, drip);
         // (Dripped bytes are no close frame, so the peer is cut off.)
         let late = over..over + 2 * CLOSE_DEADLINE_MS + 10;
-        assert!(late.contains(&millis), "{what}: {millis}");
+        assert!(late.contains(&millis), "{case}: {millis}");
         let reason = "the message took too long to arrive";
         let close = [0x88, 2 + reason.len() as u8, 0x03, 0xf0];
-        assert!(heard.windows(4).any(|bytes| bytes == close), "{what}: {heard:?}");
+        assert!(heard.windows(4).any(|bytes| bytes == close), "{case}: {heard:?}");
     }
 }
 
@@ -209,7 +210,7 @@ fn the_largest_unfinished_input_makes_way() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
         let connections: Vec<Rc<Connection>> = (1..=4)
-            .map(|count| Rc::new(shared.connection(subscription_id(0, count), pair().0)))
+            .map(|count| Rc::new(shared.connection(subscription_id(0, count), pair().0, None)))
             .collect();
         let unfinished = Unfinished::new(100);
         let closed = || {
@@ -238,7 +239,7 @@ fn where_the_memory_for_input_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
         let head = b"POST /api/register HTTP/1.1\r\nHost: h\r\nContent-Length: 60000\r\n\r\nsome";
         peer.writable().await.expect("a socket");
         assert_eq!(peer.try_write(head).ok(), Some(head.len()));
@@ -269,7 +270,7 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = Rc::new(shared(service));
         let (stream, peer) = pair();
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
         let held = shared.unsent.hold(UNSENT_BYTES_MAX);
         let ask = async |path: &str| {
             let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -300,13 +301,14 @@ fn where_the_memory_for_answers_is_used_up_a_request_is_a_503() {
     });
 }
 
-/// Which connection makes way, after so long: its number, and whether it gets a close frame.
+/// The connection that makes way after this time: its number, and whether it gets a close frame.
 #[test]
 fn the_least_active_connection_makes_way() {
     use crate::connection::slots::{Stage, make_way};
     tests::serve(async |Server { service, rounds: _rounds, .. }| {
         let shared = shared(service);
-        let connection = |count| Rc::new(shared.connection(subscription_id(0, count), pair().0));
+        let connection =
+            |count| Rc::new(shared.connection(subscription_id(0, count), pair().0, None));
         let connections: Vec<Rc<Connection>> = (0..7).map(connection).collect();
         tokio::time::pause();
         let stages = [Stage::Silent, Stage::Busy, Stage::Asking, Stage::Idle, Stage::Idle];
@@ -361,7 +363,7 @@ fn a_client_that_waits_for_the_disk_is_not_taken_for_dead() {
         stream.set_nonblocking(true).expect("a socket");
         let shared = Rc::new(shared(service));
         let stream = TcpStream::from_std(stream).expect("a runtime");
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream));
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
         let upgrade = "GET /chats/1/ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -387,6 +389,60 @@ fn a_client_that_waits_for_the_disk_is_not_taken_for_dead() {
     });
 }
 
+/// Where many websockets listen without a login, each event does not cost a write to each of them.
+#[test]
+fn a_silent_websocket_in_a_crowd_receives_in_batches() {
+    tests::serve(async |Server { service, rounds: _rounds, .. }| {
+        let shared = Rc::new(shared(service));
+        assert!(!shared.slots.are_crowded());
+        let mut crowd = Vec::new();
+        for _ in 0..CROWDED_PERCENT {
+            let mut slot = slot(&shared).await;
+            assert!(shared.slots.admit_stranger(&mut slot));
+            crowd.push(slot);
+        }
+        assert!(shared.slots.are_crowded());
+        let (stream, peer) = pair();
+        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
+        let mut peer = peer.into_std().expect("a socket");
+        let upgrade = format!("GET /chats/1/ws HTTP/1.1\nHost: h\n{}\n", tests::UPGRADE);
+        peer.write_all(upgrade.replace('\n', "\r\n").as_bytes()).expect("it fits");
+        tokio::time::pause();
+        let batch = Duration::from_millis(BATCH_MS);
+        let mut heard = || {
+            let mut bytes = [0; 1024];
+            let count = peer.read(&mut bytes).unwrap_or(0);
+            String::from_utf8_lossy(&bytes[..count]).into_owned()
+        };
+        let listens = async {
+            while connection.stage.get().0 != Stage::Silent {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert!(heard().starts_with("HTTP/1.1 101 "));
+            // (The upgrade was a write, too.)
+            tokio::time::sleep(batch).await;
+            connection.deliver(b"first");
+            assert_eq!(heard(), "first", "after a pause at once");
+            connection.deliver(b"second");
+            connection.deliver(b"third");
+            tokio::time::sleep(batch / 2).await;
+            assert_eq!(heard(), "");
+            connection.deliver(b"fourth");
+            tokio::time::sleep(batch).await;
+            assert_eq!(heard(), "secondthirdfourth");
+            connection.enter(Stage::Busy);
+            for frame in ["fifth", "sixth"] {
+                connection.deliver(frame.as_bytes());
+                assert_eq!(heard(), frame, "a client that talks");
+            }
+        };
+        tokio::select! {
+            () = serve(shared.clone(), connection.clone(), slot(&shared).await) => panic!("ended"),
+            () = listens => {}
+        }
+    });
+}
+
 /// However many clients request and leave at once: one round of the event loop serves a bounded
 /// number, and everything else gets its turn in between.
 #[test]
@@ -406,7 +462,11 @@ async fn burst(shared: Rc<Shared>) {
         peer.try_write(request).expect("it fits");
         peer.into_std().and_then(|peer| peer.shutdown(Shutdown::Both)).expect("a socket");
         stream.readable().await.expect("a socket");
-        connections.push(Rc::new(shared.connection(subscription_id(0, number as u64 + 1), stream)));
+        connections.push(Rc::new(shared.connection(
+            subscription_id(0, number as u64 + 1),
+            stream,
+            None,
+        )));
     }
     let ended = Rc::new(Cell::new(0));
     for connection in &connections {

@@ -131,7 +131,8 @@ impl Session<'_> {
         }
         let read = self.rest.is_empty() && self.held.is_none() && self.connection.may_tell();
         let paused = Instant::now();
-        match self.connection.wait(deadline, read, self.connection.is_stuck()).await {
+        let write = self.connection.is_stuck() && self.connection.batch_due().is_none();
+        match self.connection.wait(deadline, read, write).await {
             Ready::Read => self.read(),
             Ready::Write => self.connection.flush(),
             Ready::Nudge => {}
@@ -273,6 +274,7 @@ impl Session<'_> {
         let mut due = after(self.alive, sign);
         if let Some((since, _)) = self.stuck {
             due = due.min(after(since, WRITE_STALL_MS));
+            due = due.min(self.connection.batch_due().unwrap_or(due));
         }
         if let Some(driver) = &mut self.driver {
             due = due.min(driver.due(self.connection));

@@ -11,11 +11,11 @@ use super::{Headers, Reject};
 use crate::limits::{BODY_BYTES_MAX, CHUNK_LINE_BYTES_MAX, TRAILER_BYTES_MAX};
 
 /// The refusal of a body over [`BODY_BYTES_MAX`], sent as soon as its size is known.
-pub(super) const TOO_LARGE: Reject = Reject::new(413, "the body is too large");
+pub(super) const TOO_LARGE: Reject = Reject::new(413, "the body is too large; send less");
 
-/// A body that is arriving.
+/// An arriving body.
 pub(super) enum Body {
-    /// A length in bytes; they stay in the buffer until all have arrived.
+    /// A length in bytes; the bytes stay in the buffer until all have arrived.
     Exactly(usize),
     /// Chunks, and the content so far.
     Chunked(Step, Vec<u8>),
@@ -30,7 +30,7 @@ pub(super) enum Step {
 }
 
 impl Body {
-    /// A body without a byte yet.
+    /// A body of which no byte has arrived.
     pub(super) fn new(length: Length) -> Body {
         match length {
             Length::Exactly(bytes) => Body::Exactly(bytes),
@@ -38,7 +38,7 @@ impl Body {
         }
     }
 
-    /// The bytes held beside the buffer.
+    /// The bytes held outside the buffer.
     pub(super) fn held(&self) -> usize {
         match self {
             Body::Exactly(_) => 0,
@@ -73,7 +73,8 @@ impl Step {
     fn take(&mut self, buffer: &mut BytesMut, body: &mut Vec<u8>) -> Result<Taken, Reject> {
         match self {
             Step::Size(scan) => {
-                const TOO_LONG: Reject = Reject::bad("a chunk's first line is too long");
+                const TOO_LONG: Reject =
+                    Reject::bad("the first line of a chunk is too long; send only the size");
                 let Some(end) = scan.end(buffer, CHUNK_LINE_BYTES_MAX, TOO_LONG)? else {
                     return Ok(Taken::NeedMore);
                 };
@@ -99,14 +100,14 @@ impl Step {
                     Ok(Taken::Next(Step::Size(LineScan::default())))
                 }
                 [] | [b'\r'] => Ok(Taken::NeedMore),
-                _ => Err(Reject::bad("a chunk that is longer than its size")),
+                _ => Err(Reject::bad("a chunk is longer than its size; correct the size")),
             },
             Step::Trailers(scan) => {
                 let Some(end) = scan.end(buffer, TRAILER_BYTES_MAX)? else {
                     return Ok(Taken::NeedMore);
                 };
-                // RFC 9110 section 6.5.1: trailers may be thrown away. Malformed ones are still
-                // refused, since a proxy before us may have read them differently.
+                // RFC 9110 section 6.5.1: a server may discard trailers. Malformed ones are refused
+                // all the same, as a proxy before us may have read them differently.
                 Headers::parse(&buffer.split_to(end))?;
                 Ok(Taken::All)
             }
@@ -114,16 +115,17 @@ impl Step {
     }
 }
 
-/// RFC 9112 section 7.1: hex digits, then nothing or extensions, which are not looked at.
+/// The size of a chunk (RFC 9112 section 7.1): hex digits, then nothing or extensions, which are
+/// ignored.
 fn chunk_size(line: &[u8]) -> Result<usize, Reject> {
-    const MALFORMED: Reject = Reject::bad("a malformed chunk size");
+    const MALFORMED: Reject = Reject::bad("a chunk size is malformed; write it in hex digits");
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digits, extensions) = line.split_at(digits);
-    // RFC 9112 section 7.1.1: whitespace is allowed before the semicolon, not instead of it.
+    // RFC 9112 section 7.1.1: whitespace may precede the semicolon, but does not replace it.
     if !matches!(extensions.trim_ascii_start().first(), Some(b';')) && !extensions.is_empty() {
         return Err(MALFORMED);
     }
-    // A size that overflows is refused with the rest (RFC 9112 section 7.1 warns of it).
+    // A size that overflows is refused, too (RFC 9112 section 7.1 warns of it).
     str::from_utf8(digits)
         .ok()
         .and_then(|digits| usize::from_str_radix(digits, 16).ok())

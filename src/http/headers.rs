@@ -1,30 +1,31 @@
-//! The header lines of a request: parsed by `httparse`, kept in order, asked by name.
+//! The header lines of a request: parsed by `httparse`, kept in order, looked up by name.
 //!
 //! It must never hold a value that is not UTF-8, or one with a control character other than a tab.
-//! [`head`](super::head) and [`body`](super::body) call it to parse, all others to look up.
+//! [`head`](super::head) and [`body`](super::body) call it to parse; all others, to look up a name.
 
 use super::Reject;
 use crate::limits::HEADERS_MAX;
 
-/// Names and values, in the order they came in. Names compare without case (RFC 9110 section 5.1).
+/// Names and values, in their order. Names compare without case (RFC 9110 section 5.1).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Headers(Vec<(String, String)>);
 
 impl Headers {
-    /// Parses a block of lines up to and with the empty one. The caller has bounded it and checked
-    /// its line ends: `httparse` would take a bare LF, and lines that go on in the next (obs-fold).
+    /// Parses a block of lines up to and including the empty line. The caller has limited its
+    /// length and checked its line ends: `httparse` alone would accept a bare LF and folded lines
+    /// (obs-fold).
     pub(super) fn parse(block: &[u8]) -> Result<Headers, Reject> {
         let mut slots = [httparse::EMPTY_HEADER; HEADERS_MAX];
-        // RFC 9112 section 5.1: no whitespace between name and colon; the name is a token.
+        // RFC 9112 section 5.1: the name is a token, without whitespace before the colon.
         let Ok(httparse::Status::Complete((_, lines))) = httparse::parse_headers(block, &mut slots)
         else {
-            return Err(Reject::bad("a malformed header line"));
+            return Err(Reject::bad("a header line is malformed; write `name: value`"));
         };
         let line = |line: &httparse::Header| match str::from_utf8(line.value) {
             Ok(value) => Ok((line.name.to_owned(), value.to_owned())),
             // RFC 9110 section 5.5: bytes from 0x80 on are opaque data. Those that are not UTF-8
             // mean nothing to this server.
-            Err(_) => Err(Reject::bad("a header value that is not UTF-8")),
+            Err(_) => Err(Reject::bad("a header value is not UTF-8; send UTF-8")),
         };
         lines.iter().map(line).collect::<Result<_, _>>().map(Headers)
     }
@@ -39,18 +40,18 @@ impl Headers {
         self.0.iter().filter(move |line| line.0.eq_ignore_ascii_case(name)).map(|line| &*line.1)
     }
 
-    /// The elements of a comma-separated list, over all lines of that name (RFC 9110 section 5.3),
-    /// without the whitespace around them. Empty elements are among them.
+    /// The elements of a comma-separated list, from all lines of that name (RFC 9110 section 5.3),
+    /// without the whitespace around them; empty elements included.
     pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         self.all(name).flat_map(|value| value.split(',')).map(|part| part.trim_matches([' ', '\t']))
     }
 
-    /// Whether a comma-separated list has that element, without regard to case.
+    /// Whether a comma-separated list has that element; case does not count.
     pub fn list_contains(&self, name: &str, token: &str) -> bool {
         self.list(name).any(|part| part.eq_ignore_ascii_case(token))
     }
 
-    /// Replaces all lines of that name by one.
+    /// Replaces all lines of that name by one line.
     pub(super) fn replace(&mut self, name: &str, value: &str) {
         self.0.retain(|line| !line.0.eq_ignore_ascii_case(name));
         self.0.push((name.to_owned(), value.to_owned()));

@@ -1,14 +1,14 @@
-//! Finds where lines and blocks of lines end, strictly, and remembers how far it has looked.
+//! Finds the ends of lines and of blocks of lines, strictly, and remembers its position.
 //!
-//! It must never accept a line end other than CRLF, look at a byte twice, or let a line grow past
-//! the bound it is given. Every refusal is decided by the byte at one position, so it does not
-//! matter in which pieces the bytes arrive. Called by the [`reader`](super::reader) for heads and
-//! by [`body`](super::body) for chunks and trailers.
+//! It must never accept a line end other than CRLF, look at a byte twice, or let a line exceed its
+//! limit. The byte at one position decides every refusal, so it does not matter in which pieces the
+//! bytes arrive. Called by the [`reader`](super::reader) for heads, and by [`body`](super::body)
+//! for chunks and trailers.
 
 use super::Reject;
 use crate::limits::HEADERS_MAX;
 
-const TOO_LARGE: Reject = Reject::new(431, "the header lines are too large");
+const TOO_LARGE: Reject = Reject::new(431, "the header lines are too large; send less");
 
 /// The state of the search for a line's end.
 #[derive(Default)]
@@ -17,8 +17,8 @@ pub(super) struct LineScan {
 }
 
 impl LineScan {
-    /// The index after the next CRLF, if it is there; refused with `beyond` where it does not lie
-    /// within the first `most` bytes. Call it again with more bytes, or for the line that follows.
+    /// The index after the next CRLF; `None` if more bytes are needed. A line longer than `most`
+    /// bytes is refused with `beyond`. Call it again with more bytes, or for the next line.
     pub(super) fn end(
         &mut self,
         bytes: &[u8],
@@ -38,13 +38,15 @@ impl LineScan {
                         return Ok(Some(self.at));
                     }
                     // RFC 9112 section 2.2: a bare CR makes the element invalid.
-                    Some(_) => return Err(Reject::bad("a CR without an LF")),
+                    Some(_) => return Err(Reject::bad("a CR has no LF; end each line with CR LF")),
                 },
-                // RFC 9112 section 2.2 lets a recipient take a bare LF for a line end. It may; a
-                // proxy in front of us may not, and then the two disagree.
-                b'\n' => return Err(Reject::bad("an LF without a CR")),
+                // RFC 9112 section 2.2 lets a recipient accept a bare LF as a line end. But a proxy
+                // before us may not accept it, and then the two disagree.
+                b'\n' => return Err(Reject::bad("an LF has no CR; end each line with CR LF")),
                 // RFC 9110 section 5.5: control characters are invalid and dangerous.
-                0..=8 | 0x0b..=0x1f | 0x7f => return Err(Reject::bad("a control character")),
+                0..=8 | 0x0b..=0x1f | 0x7f => {
+                    return Err(Reject::bad("the head contains a control character; remove it"));
+                }
                 _ => self.at += 1,
             }
         }
@@ -61,14 +63,16 @@ pub(super) struct BlockScan {
 }
 
 impl BlockScan {
-    /// The length of the block with its empty line, if all of it is there. Beyond `most` bytes or
-    /// [`HEADERS_MAX`] lines: 431.
+    /// The length of the block with its empty line; `None` if more bytes are needed. Beyond `most`
+    /// bytes or [`HEADERS_MAX`] lines: 431.
     pub(super) fn end(&mut self, bytes: &[u8], most: usize) -> Result<Option<usize>, Reject> {
         loop {
             // RFC 9112 section 2.2 (before the first header) and section 5.2 (obs-fold, after it):
             // a line that begins with whitespace is refused.
             if matches!(bytes.get(self.line_start), Some(b' ' | b'\t')) {
-                return Err(Reject::bad("a header line begins with whitespace"));
+                return Err(Reject::bad(
+                    "a header line begins with whitespace; begin it with a name",
+                ));
             }
             let Some(end) = self.line.end(bytes, most, TOO_LARGE)? else {
                 return Ok(None);
@@ -79,7 +83,7 @@ impl BlockScan {
             self.line_start = end;
             self.lines += 1;
             if self.lines > HEADERS_MAX {
-                return Err(Reject::new(431, "too many header lines"));
+                return Err(Reject::new(431, "there are too many header lines; send fewer"));
             }
         }
     }

@@ -1,17 +1,17 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112) and the websocket handshake (RFC 6455 section 4), without sockets.
 //!
-//! Bytes go in, values come out, and the other way round: a [`Reader`] turns what a peer sends into
-//! [`Request`]s, a [`Response`] turns itself into bytes. Nothing here reads, writes, waits or asks
-//! the clock, so every rule can be tested with a string, cut anywhere. `connection.rs` owns the
-//! socket and the deadlines and calls this; the protocols look into requests and build responses.
+//! A [`Reader`] turns a peer's bytes into [`Request`]s, a [`Response`] turns itself into bytes.
+//! Nothing here reads, writes, waits or asks the clock, so every rule can be tested with a string,
+//! cut anywhere. `connection/` owns the socket and the deadlines and calls this; the protocols read
+//! requests and build responses.
 //!
-//! It must never guess. Where two readers of the same bytes could disagree about where a message
-//! ends, one of them can be made to see a request that the other does not (RFC 9112 section 11.2);
-//! so what is not plainly well-formed is refused, and after a refusal the connection closes.
+//! It must never guess. If two readers of the same bytes can disagree about the end of a message,
+//! an attacker can make one of them see a request that the other does not see (RFC 9112 section
+//! 11.2). So a request that is not well-formed is refused, and then the connection closes.
 //!
-//! Reading order: [`reader`](Reader) drives it all, `lines` finds line ends, `head` judges the
-//! request line and the framing, `body` takes the body, `headers` and `request` answer questions;
-//! then `response`, `origin` for whose page asks, and `upgrade` for the step to websockets.
+//! Reading order: [`reader`](Reader) calls the others; `lines` finds line ends, `head` checks the
+//! request line and the framing, `body` takes the body; `headers` and `request` are accessors; then
+//! `response`, `origin` (the page that sends a request), and `upgrade` (the websocket handshake).
 
 mod body;
 mod head;
@@ -34,7 +34,7 @@ pub use request::Request;
 pub use response::{CONTINUE, Framing, Piece, Pieces, Response, Rest};
 pub use upgrade::{Handshake, websocket};
 
-/// The methods that some resource may have (RFC 9110 section 9.3). Any other is a 501.
+/// The supported methods (RFC 9110 section 9.3). Any other is a 501.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "each is its own name")]
 pub enum Method {
@@ -59,7 +59,7 @@ impl Method {
         Method::Options,
     ];
 
-    /// The method as it stands in a request line and in `Allow`.
+    /// The method as written in a request line and in `Allow`.
     pub fn as_str(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -84,8 +84,8 @@ impl fmt::Display for Method {
     }
 }
 
-/// The version that the peer speaks. HTTP/1.2 and later minors count as 1.1, the highest that we
-/// speak (RFC 9110 section 2.5); another major is a 505.
+/// The peer's HTTP version. HTTP/1.2 and later minor versions count as 1.1, the highest that we
+/// speak (RFC 9110 section 2.5); another major version is a 505.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Version {
     /// No persistent connections unless asked for, no chunked bodies, no `100 Continue`.
@@ -94,8 +94,8 @@ pub enum Version {
     Http11,
 }
 
-/// Why a request is refused, and the status for it. The connection closes after it: the end of a
-/// refused message is unknown, or not worth reading up to.
+/// A refused request: the status and the reason. Then the connection closes, because the end of a
+/// refused message is unknown or far away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reject {
     /// A 4xx or 5xx status code.
@@ -110,13 +110,14 @@ impl Reject {
         Reject { status, why }
     }
 
-    /// A refusal of what is malformed: 400.
+    /// The refusal of a malformed request: 400.
     const fn bad(why: &'static str) -> Reject {
         Reject::new(400, why)
     }
 }
 
-/// `token` of RFC 9110 section 5.6.2: what names of methods, headers and subprotocols are made of.
+/// Whether a text is a `token` (RFC 9110 section 5.6.2), as are the names of methods, headers and
+/// subprotocols.
 fn is_token(text: &str) -> bool {
     let special = |byte: u8| b"!#$%&'*+-.^_`|~".contains(&byte);
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || special(byte))

@@ -1,8 +1,8 @@
-//! The origin of the page that sends a request, as browsers state it: in `Origin` (RFC 6454, the
-//! Fetch standard) and in `Sec-Fetch-Site` (Fetch Metadata); and the name under which the server is
-//! addressed.
+//! The origin of the page that sends a request, as browsers state it in `Origin` (RFC 6454, the
+//! Fetch standard) and in `Sec-Fetch-Site` (Fetch Metadata); and the host name that the request
+//! addresses.
 //!
-//! It must never treat a foreign page as no page. The protocols decide what follows.
+//! It must never mistake a foreign page for a program. The protocols decide about the request.
 
 use super::Request;
 use super::head::host_and_port;
@@ -14,7 +14,7 @@ pub enum Page<'a> {
     None,
     /// A page of this server.
     Own,
-    /// A page of a listed origin, written so.
+    /// A page of a listed origin, with the origin as written.
     Listed(&'a str),
     /// Any other page.
     Foreign,
@@ -22,8 +22,8 @@ pub enum Page<'a> {
 
 /// The page that sends a request. `listed`: origins such as `https://chat.example`.
 ///
-/// The scheme is not compared, since a proxy in front of us may have ended the TLS; but a browser
-/// that states that the request crosses origins is believed.
+/// The scheme is not compared, because a proxy before us may have ended the TLS. But if the browser
+/// states that the request comes from another origin, that counts.
 pub fn page<'a>(request: &'a Request, listed: &[String]) -> Page<'a> {
     let crosses = crosses(request);
     let mut origins = request.header_all("origin");
@@ -42,9 +42,10 @@ pub fn page<'a>(request: &'a Request, listed: &[String]) -> Page<'a> {
     if !crosses && is_own(request, origin) { Page::Own } else { Page::Foreign }
 }
 
-/// Whether the page may act for its visitor (RFC 6455 section 10.2): it came from the host that it
-/// addresses, or from a listed origin such as `https://chat.example`. Without Origin there is no
-/// browser and so no visitor to protect; `null` is a page that hides its origin.
+/// Whether the page may act for its visitor (RFC 6455 section 10.2): it is a page of the host that
+/// the request addresses, or of a listed origin such as `https://chat.example`. A request without
+/// `Origin` comes from a program, which has no visitor to protect; `null` is a page that hides its
+/// origin.
 pub fn same_origin(request: &Request, listed: &[String]) -> bool {
     page(request, listed) != Page::Foreign
 }
@@ -55,9 +56,9 @@ pub fn is_called(request: &Request, names: &[String]) -> bool {
     if names.is_empty() {
         return true;
     }
-    // RFC 9112 section 3.2: there is one, unless the peer speaks HTTP/1.0.
+    // RFC 9112 section 3.2: only a request in HTTP/1.0 may lack it.
     let Some((host, port)) = request.header("host").and_then(host_and_port) else { return false };
-    // A dot at the end stands for the root of all names.
+    // A final dot stands for the root of all names.
     let host = host.strip_suffix('.').unwrap_or(host);
     names.iter().any(|name| {
         let Some((wanted, at)) = host_and_port(name) else { return false };

@@ -1,8 +1,8 @@
-//! The request side of one connection: bytes in any pieces go in, whole requests come out.
+//! The request side of one connection: takes bytes in any pieces, and returns whole requests.
 //!
-//! It must never read on after a refusal, nor hold memory between requests. `connection/http.rs`
-//! calls it: it owns the socket, sends what [`Next`] asks for and enforces the deadline that
-//! [`Phase`] names.
+//! It must never continue after a refusal, nor hold memory between requests. `connection/http.rs`
+//! calls it: that owns the socket, does what [`Next`] says, and enforces the deadline of each
+//! [`Phase`].
 
 use bytes::{Bytes, BytesMut};
 
@@ -14,48 +14,48 @@ use crate::limits::{HEAD_BYTES_MAX, HEADERS_MAX};
 
 const _: () = assert!(LINE_BYTES_MAX < HEAD_BYTES_MAX, "a request line is part of a head");
 
-/// Turns what a peer sends into requests.
+/// Turns a peer's bytes into requests.
 ///
-/// [`feed`](Reader::feed) it only when [`next`](Reader::next) said [`Next::More`]; then the buffer
-/// holds at most one head or one body (`HEAD_BYTES_MAX`, `BODY_BYTES_MAX`) and one read. Requests
-/// that lie behind one another in the buffer (pipelining) come out one at a time.
+/// [`feed`](Reader::feed) it only when [`next`](Reader::next) has returned [`Next::More`]: then the
+/// buffer holds at most one head or one body (`HEAD_BYTES_MAX`, `BODY_BYTES_MAX`) and one read. It
+/// returns several requests in the buffer (pipelining) one at a time.
 #[derive(Default)]
 pub struct Reader {
     buffer: BytesMut,
     state: State,
     path: String,
-    /// Of what was refused.
+    /// The path of the refused request.
     origin: Option<String>,
 }
 
-/// What the caller does next.
+/// The caller's next action.
 #[derive(Debug)]
 pub enum Next {
-    /// Read from the socket and feed it.
+    /// Read from the socket, and feed the bytes.
     More,
-    /// Send [`CONTINUE`](super::CONTINUE), then ask again. At most once a request, and not when
-    /// its body is already on the way (RFC 9110 section 10.1.1).
+    /// Send [`CONTINUE`](super::CONTINUE), then call `next` again. At most once for a request, and
+    /// never when a part of the body has arrived (RFC 9110 section 10.1.1).
     Continue,
-    /// Answer this request. Call `next` again only if the connection is kept alive, after the
-    /// answer.
+    /// Answer this request. Call `next` again after the answer, and only if the connection is kept
+    /// alive.
     Request(Request),
 }
 
 /// The phase, which decides the deadline.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// A request, of which nothing has come: `IDLE_DEADLINE_MS`, and end of input is a good end.
+    /// Before a request: `IDLE_DEADLINE_MS`; the peer may close the connection.
     Idle,
-    /// The rest of a head: `HEAD_DEADLINE_MS`.
+    /// In a head: `HEAD_DEADLINE_MS`.
     Head,
-    /// The rest of a body: `BODY_DEADLINE_MS`.
+    /// In a body: `BODY_DEADLINE_MS`.
     Body,
 }
 
 enum State {
     /// In the request line, or in `empty` lines before it.
     Line { scan: LineScan, empty: usize },
-    /// In the header lines, which may take so many bytes.
+    /// In the header lines, for which this many bytes are left.
     Fields { line: RequestLine, scan: BlockScan, bytes_max: usize },
     /// In the body.
     Body { request: Request, body: Body, expects_continue: bool },
@@ -64,17 +64,18 @@ enum State {
 }
 
 impl Reader {
-    /// A reader that has seen nothing and holds nothing on the heap.
+    /// A reader before its first byte; holds nothing on the heap.
     pub fn new() -> Reader {
         Reader::default()
     }
 
-    /// Takes what came from the socket, all of it.
+    /// Takes all bytes that were read from the socket.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next request, or the action that leads to it. After a refusal, always that refusal.
+    /// The next request, or the action that leads to it. After a refusal it always returns that
+    /// refusal.
     #[allow(clippy::should_implement_trait, reason = "there is no end, and there are errors")]
     pub fn next(&mut self) -> Result<Next, Reject> {
         let next = self.advance();
@@ -83,7 +84,7 @@ impl Reader {
             self.buffer.clear();
         }
         if self.buffer.is_empty() {
-            // Give the memory back: most connections are idle most of the time.
+            // Release the memory: most connections are idle most of the time.
             self.buffer = BytesMut::new();
         }
         next
@@ -98,8 +99,8 @@ impl Reader {
         }
     }
 
-    /// The path, as sent, of the current or the refused request: a refusal is written in the format
-    /// of that path's protocol. Empty if none has been read.
+    /// The path, as sent, of the current or the refused request: its protocol decides the format of
+    /// the refusal. Empty if none has been read.
     pub fn path(&self) -> &str {
         &self.path
     }
@@ -158,7 +159,7 @@ impl Reader {
                     self.state = State::Body { request, body, expects_continue };
                 }
                 State::Body { request, mut body, expects_continue } => {
-                    // RFC 9110 section 10.1.1: no 100 once some of the content is here.
+                    // RFC 9110 section 10.1.1: no 100 once a part of the content has arrived.
                     let ask = expects_continue && self.buffer.is_empty();
                     let taken = body.take(&mut self.buffer).inspect_err(|_| {
                         self.origin = request.header("origin").map(str::to_owned);
@@ -182,7 +183,7 @@ impl Default for State {
     }
 }
 
-/// The value of the first `Origin` line in a block that may be cut off, or no good otherwise.
+/// The value of the first `Origin` line in a block that may be incomplete or malformed.
 fn origin_in(block: &[u8]) -> Option<String> {
     let mut lines = block.split(|byte| *byte == b'\n').filter_map(|line| str::from_utf8(line).ok());
     lines.find_map(|line| {
@@ -192,17 +193,17 @@ fn origin_in(block: &[u8]) -> Option<String> {
     })
 }
 
-/// The state after a first line, given without its CRLF, that came after `empty` empty lines.
+/// The state after the first line, which is given without its CRLF and follows `empty` empty lines.
 fn after_line(line: &[u8], empty: usize) -> Result<State, Reject> {
     if !line.is_empty() {
         let bytes_max = HEAD_BYTES_MAX - line.len() - b"\r\n".len();
         let line = RequestLine::parse(line)?;
         return Ok(State::Fields { line, scan: BlockScan::default(), bytes_max });
     }
-    // RFC 9112 section 2.2: empty lines before a request are skipped, as some clients end a body
-    // with one that they do not count. Not for ever, though.
+    // RFC 9112 section 2.2: a few empty lines before a request are skipped, because some clients
+    // send an uncounted line end after a body.
     if empty == HEADERS_MAX {
-        return Err(Reject::bad("empty lines instead of a request"));
+        return Err(Reject::bad("too many empty lines precede the request; send none"));
     }
     Ok(State::Line { scan: LineScan::default(), empty: empty + 1 })
 }

@@ -1,7 +1,7 @@
 //! A whole request, and its accessors.
 //!
-//! It must never decide what a request means: it takes apart paths, queries, cookies and lists,
-//! nothing more. Built by [`head`](super::head), read by the protocols.
+//! It must never decide what a request means: it only splits paths, queries, cookies and lists.
+//! Built by [`head`](super::head), read by the protocols.
 
 use std::borrow::Cow;
 
@@ -10,30 +10,31 @@ use percent_encoding::percent_decode_str;
 
 use super::{Headers, Method, Reject, Version};
 
-/// A request with all of its body.
+/// A request with its whole body.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,
-    /// The path as sent, so still percent-encoded; it begins with `/`, or is `*` for OPTIONS.
+    /// The path as sent, percent-encoded; it begins with `/`, or is `*` for OPTIONS.
     pub path: String,
-    /// What follows the `?`, as sent; empty if there is none.
+    /// The query after the `?`, as sent; empty if there is none.
     pub query: String,
     /// The peer's HTTP version.
     pub version: Version,
-    /// The header lines. `Host` names the authority even where the target named another.
+    /// The header lines. `Host` is the authority of the target, if the target has one.
     pub headers: Headers,
-    /// At most `BODY_BYTES_MAX` bytes; without chunks, trailers gone.
+    /// At most `BODY_BYTES_MAX` bytes; without chunk framing and trailers.
     pub body: Bytes,
-    /// Whether the peer wants the connection to go on after the answer (RFC 9112 section 9.3).
+    /// Whether the request came through the TLS of this server; the connection sets it.
+    pub secure: bool,
+    /// Whether the peer wants the connection to be kept alive (RFC 9112 section 9.3).
     pub keep_alive: bool,
 }
 
 impl Request {
-    /// The path's parts between slashes, each percent-decoded: `/a/b%2Fc` is `a` and `b/c`, `/` is
-    /// nothing, `/a/` is `a` and an empty part. `.` and `..` are names like any other, for there
-    /// are no directories here. 400 for an escape that is none, for what is not UTF-8 afterwards,
-    /// and for a control character.
+    /// The path's segments, each percent-decoded: `/a/b%2Fc` is `a` and `b/c`, `/` has none, `/a/`
+    /// is `a` and an empty segment. `.` and `..` are ordinary names, as there are no directories
+    /// here. An invalid escape, invalid UTF-8 and a control character are a 400.
     pub fn segments(&self) -> Result<Vec<Cow<'_, str>>, Reject> {
         match self.path.strip_prefix('/').unwrap_or(&self.path) {
             "" => Ok(Vec::new()),
@@ -41,8 +42,8 @@ impl Request {
         }
     }
 
-    /// The query's names and values, decoded as the URL standard has it (`+` is a space; what is
-    /// not UTF-8 becomes U+FFFD).
+    /// The query's names and values, decoded by the URL standard: `+` is a space, and invalid UTF-8
+    /// becomes U+FFFD.
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
         form_urlencoded::parse(self.query.as_bytes())
     }
@@ -57,14 +58,14 @@ impl Request {
         self.headers.all(name)
     }
 
-    /// Whether a comma-separated header has that element, without regard to case.
+    /// Whether a comma-separated header has that element; case does not count.
     pub fn list_contains(&self, name: &str, token: &str) -> bool {
         self.headers.list_contains(name, token)
     }
 
-    /// The values of the cookies of that name, without the quotes they may have (RFC 6265 section
-    /// 4.2). The client sorts the more specific ones to the front (section 5.4); but of two that
-    /// are the same to it, one of another's may come first.
+    /// The values of the cookies of that name, without quotes around them (RFC 6265 section 4.2).
+    /// The client sends the more specific ones first (section 5.4); but of two equally specific
+    /// ones, one that another server has set may come first.
     pub fn cookies(&self, name: &str) -> impl Iterator<Item = &str> {
         let pairs = self.headers.all("cookie").flat_map(|line| line.split(';'));
         pairs.filter_map(move |pair| {
@@ -75,14 +76,14 @@ impl Request {
         })
     }
 
-    /// Whether there is a `Bearer` authorization, valid or not. Other schemes are for a proxy
+    /// Whether there is a `Bearer` authorization, valid or not. Other schemes concern a proxy
     /// before us that asks for a password.
     pub fn has_bearer(&self) -> bool {
         self.bearers().next().is_some()
     }
 
-    /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1). None where there are several
-    /// or the token is not one word.
+    /// The token of `Authorization: Bearer …` (RFC 6750 section 2.1). `None` if there are several,
+    /// or if the token is not one word.
     pub fn bearer(&self) -> Option<&str> {
         let mut bearers = self.bearers();
         let (Some(token), None) = (bearers.next(), bearers.next()) else {
@@ -92,8 +93,8 @@ impl Request {
         (!token.is_empty() && !token.contains([' ', '\t'])).then_some(token)
     }
 
-    /// The value after `Bearer` in each line that has it; the scheme has no case (RFC 9110 section
-    /// 11.1).
+    /// The value after `Bearer` of each such line; the scheme's case does not count (RFC 9110
+    /// section 11.1).
     fn bearers(&self) -> impl Iterator<Item = &str> {
         self.headers.all("authorization").filter_map(|credentials| {
             let (scheme, token) = credentials.split_once(' ').unwrap_or((credentials, ""));
@@ -101,15 +102,14 @@ impl Request {
         })
     }
 
-    /// Whether to answer with a page (RFC 9110 section 12.5.1): `text/html` is accepted by name,
-    /// and JSON, by whatever range covers it, is not liked better. Scripts say `*/*` or nothing,
-    /// and get JSON.
+    /// Whether to answer with a page (RFC 9110 section 12.5.1): `Accept` names `text/html`, and
+    /// does not prefer JSON. Scripts send `*/*` or no `Accept`, and get JSON.
     pub fn prefers_html(&self) -> bool {
         self.prefers("text/html", "application/json")
     }
 
-    /// Whether a media type is accepted by name and another, by whatever range covers it, is not
-    /// liked better (RFC 9110 section 12.5.1).
+    /// Whether `Accept` names a media type, and no range that covers `other` has a higher weight
+    /// (RFC 9110 section 12.5.1).
     pub fn prefers(&self, kind: &str, to: &str) -> bool {
         let range = to.split_once('/').map(|(family, _)| format!("{family}/*"));
         // The most specific range that covers it counts.
@@ -119,9 +119,9 @@ impl Request {
         wanted.is_some_and(|wanted| wanted > 0.0 && wanted >= other.unwrap_or(0.0))
     }
 
-    /// Whether to answer with gzip, if a gzip form exists (RFC 9110 section 12.5.3): it is
-    /// accepted, by its name, its old name (section 8.4.1.3) or `*`, and the identity encoding is
-    /// not preferred. Without the header the answer is not encoded.
+    /// Whether to answer with gzip, if a gzip form exists (RFC 9110 section 12.5.3): the header
+    /// accepts it by its name, its old name (section 8.4.1.3) or `*`, and does not prefer the
+    /// identity encoding. Without the header the response is not encoded.
     pub fn accepts_gzip(&self) -> bool {
         let weight = |coding| self.weight("accept-encoding", coding);
         let gzip = weight("gzip").or_else(|| weight("x-gzip")).or_else(|| weight("*"));
@@ -129,8 +129,8 @@ impl Request {
         gzip.is_some_and(|gzip| gzip > 0.0 && gzip >= identity)
     }
 
-    /// The weight that an element of an `Accept…` header has (RFC 9110 section 12.4.2): 1 unless
-    /// given, 0 where malformed. None if it is not there.
+    /// The weight of an element of an `Accept…` header (RFC 9110 section 12.4.2): 1 without a
+    /// weight, 0 for a malformed one. `None` if the header does not have the element.
     fn weight(&self, header: &str, name: &str) -> Option<f32> {
         let mut elements = self.headers.list(header).map(weighted);
         elements.find(|element| element.0.eq_ignore_ascii_case(name)).map(|element| element.1)
@@ -142,12 +142,12 @@ fn decode(part: &str) -> Result<Cow<'_, str>, Reject> {
     let escape =
         |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
     if !part.split('%').skip(1).all(escape) {
-        return Err(Reject::bad("a malformed escape in the path"));
+        return Err(Reject::bad("an escape in the path is malformed; write % and two hex digits"));
     }
     match percent_decode_str(part).decode_utf8() {
         Ok(text) if !text.chars().any(char::is_control) => Ok(text),
-        Ok(_) => Err(Reject::bad("a control character in the path")),
-        Err(_) => Err(Reject::bad("a path that is not UTF-8")),
+        Ok(_) => Err(Reject::bad("the path contains a control character; remove it")),
+        Err(_) => Err(Reject::bad("the path is not UTF-8; send UTF-8")),
     }
 }
 

@@ -1,7 +1,7 @@
-//! A response, and how it becomes bytes (RFC 9112 sections 4 and 6).
+//! A response and its encoding (RFC 9112 sections 4 and 6).
 //!
-//! It must never let a value begin a new header line, nor send a length that is not the body's.
-//! Built by the protocols, encoded by `connection.rs`.
+//! It must never let a value begin a new header line, nor send a wrong content length. Built by the
+//! protocols, encoded by `connection/answer.rs`.
 
 use bytes::Bytes;
 use std::fmt;
@@ -28,27 +28,27 @@ pub struct Response {
 }
 
 /// The rest of a long body, made piece by piece while the client reads, so that a slow client costs
-/// one piece and not all of it. A protocol makes one; the connection takes the next piece when the
-/// kernel has taken the one before.
+/// the memory of one piece. A protocol makes the pieces; the connection takes the next piece when
+/// the kernel has taken the one before.
 pub trait Pieces: Send {
-    /// Makes the next piece; a few KiB. It is not asked again after [`Piece::Last`] or
+    /// Makes the next piece; a few KiB. Not called again after [`Piece::Last`] or
     /// [`Piece::Failed`].
     fn next(&mut self) -> Pin<Box<dyn Future<Output = Piece> + '_>>;
 }
 
-/// What comes next of a body.
+/// The next piece of a body.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Piece {
     /// More pieces follow.
     More(Bytes),
     /// The last piece.
     Last(Bytes),
-    /// The piece cannot be made. The head is out, so the connection ends before the body is
-    /// complete, which the client notices (RFC 9112 section 8).
+    /// The piece cannot be made. The head has been sent, so the connection ends before the body is
+    /// complete, and the client notices that (RFC 9112 section 8).
     Failed,
 }
 
-/// The [`Pieces`] still to be made.
+/// The [`Pieces`] that are not made yet.
 pub struct Rest(Box<dyn Pieces>);
 
 impl Rest {
@@ -64,35 +64,35 @@ impl fmt::Debug for Rest {
     }
 }
 
-/// How the request and the connection want the response sent.
+/// How to send the response, by the request and the state of the connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Framing {
     /// The peer's HTTP version.
     pub version: Version,
-    /// A response to HEAD: everything but the content (RFC 9110 section 9.3.2).
+    /// Whether the request is a HEAD: then the content is not sent (RFC 9110 section 9.3.2).
     pub head_only: bool,
-    /// Whether the connection goes on after the response.
+    /// Whether the connection is kept alive after the response.
     pub keep_alive: bool,
-    /// For the Date header.
+    /// For the `Date` header.
     pub now: Time,
 }
 
 impl Framing {
-    /// The framing that a request wants. A stopping server clears `keep_alive`.
+    /// The framing by the request alone. A stopping server clears `keep_alive`.
     pub fn of(request: &Request, now: Time) -> Framing {
         let Request { method, version, keep_alive, .. } = *request;
         Framing { version, head_only: method == Method::Head, keep_alive, now }
     }
 
-    /// For the response to an unreadable request; the last on its connection.
+    /// The framing of the response to an unreadable request, which ends the connection.
     pub fn refused(now: Time) -> Framing {
         Framing { version: Version::Http11, head_only: false, keep_alive: false, now }
     }
 
     /// Appends the bytes before a piece of a body of unknown length (RFC 9112 section 7.1): the end
-    /// of the previous chunk, unless it is the first, and this chunk's size. An empty piece gets
-    /// none, as a chunk of size 0 ends the body; HTTP/1.0 has no chunks, its bodies end with the
-    /// connection.
+    /// of the previous chunk, if there is one, and this chunk's size. Appends nothing for an empty
+    /// piece, as a chunk of size 0 ends the body, and in HTTP/1.0, which has no chunks: its bodies
+    /// end with the connection.
     pub fn before_piece(&self, first: bool, length: usize, out: &mut Vec<u8>) {
         if length > 0 && self.version == Version::Http11 {
             let end = if first { "" } else { "\r\n" };
@@ -100,7 +100,7 @@ impl Framing {
         }
     }
 
-    /// The bytes after the last piece, of which there was at least one.
+    /// The bytes after the last piece; there was at least one piece.
     pub fn after_pieces(&self) -> &'static [u8] {
         if self.version == Version::Http11 { b"\r\n0\r\n\r\n" } else { b"" }
     }
@@ -113,7 +113,7 @@ impl Response {
         Response { status, headers, kind, body, rest: None, close: false }
     }
 
-    /// A 405, with the methods that the resource does have (RFC 9110 section 15.5.6).
+    /// A 405, with the methods that the resource allows (RFC 9110 section 15.5.6).
     pub fn method_not_allowed(allowed: &[Method]) -> Response {
         Response::new(405).text("method not allowed\n").allow(allowed)
     }
@@ -123,7 +123,7 @@ impl Response {
         Response::new(204).allow(allowed)
     }
 
-    /// Content of type JSON. It is not to be cached unless a `Cache-Control` is set.
+    /// Content of type JSON. Nobody may cache it, unless a `Cache-Control` is set.
     pub fn json(self, body: impl Into<Bytes>) -> Response {
         self.content(JSON, body)
     }
@@ -145,28 +145,28 @@ impl Response {
         self
     }
 
-    /// Content of type JSON that starts with `body`, which is not empty, and continues with `rest`.
+    /// Content of type JSON: `body`, which is not empty, then `rest`.
     pub fn json_and_rest(self, body: impl Into<Bytes>, rest: impl Pieces + 'static) -> Response {
         Response { rest: Some(Rest(Box::new(rest))), ..self.json(body) }
     }
 
-    /// The content; of content in pieces, the first.
+    /// The content; of content in pieces, the first piece.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// Takes what follows [`body`](Response::body), if more does.
+    /// Takes the pieces after [`body`](Response::body), if there are any.
     pub fn take_rest(&mut self) -> Option<Rest> {
         self.rest.take()
     }
 
-    /// Adds a header line, also where there is one of that name. What could end the line or do
-    /// harm in it (RFC 9110 section 5.5: CR, LF, NUL; here every control character but the tab)
-    /// becomes a space.
+    /// Adds a header line, even if one of that name exists. A character that could end the line or
+    /// do harm in it (RFC 9110 section 5.5: CR, LF, NUL; here every control character except the
+    /// tab) becomes a space.
     ///
     /// # Panics
-    /// If the name is not a token, or one of those that `encode` answers for: those are mistakes
-    /// of the program, as names are never made from input.
+    /// If the name is not a token, or is one that `encode` writes itself. Names are never made from
+    /// input, so this is a mistake of the program.
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Response {
         const OURS: [&str; 4] = ["content-length", "content-type", "date", "transfer-encoding"];
         assert!(is_token(name), "{name:?} is not the name of a header");
@@ -186,18 +186,18 @@ impl Response {
         self
     }
 
-    /// Appends the head of a response whose content is [`body`](Response::body) and nothing else.
-    /// True if the connection goes on after it.
+    /// Appends the head of a response whose whole content is [`body`](Response::body). `true`: the
+    /// connection is kept alive after the response.
     #[must_use = "it says whether to close"]
     pub fn encode_head(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
         let keep_alive = how.keep_alive && !self.close;
         self.encode_status_and_headers(out, how.now);
-        // RFC 9110 section 8.6: no Content-Length in a 1xx or a 204; none needed in a 304. For
-        // HEAD, the one that GET would have had.
+        // RFC 9110 section 8.6: a 1xx or a 204 must not have a Content-Length, and a 304 needs
+        // none. A response to HEAD has the one of GET.
         if !self.is_bodiless() {
             line(out, "Content-Length", &self.body.len().to_string());
         }
-        // A 101 has its own Connection line.
+        // A 101 brings its own Connection line.
         if self.status >= 200 {
             connection(out, how.version, keep_alive);
         }
@@ -205,7 +205,7 @@ impl Response {
         keep_alive
     }
 
-    /// The content after that head; empty if this status or this request has none.
+    /// The content to send after that head; empty if the status or the request allows none.
     pub fn content_for(&self, how: &Framing) -> &[u8] {
         if self.is_bodiless() || how.head_only { &[] } else { &self.body }
     }
@@ -214,7 +214,7 @@ impl Response {
         matches!(self.status, 100..=199 | 204 | 304)
     }
 
-    /// Appends the whole response, whose content is copied: for short ones, and for tests.
+    /// Appends the whole response, with a copy of its content: for short responses and for tests.
     ///
     /// # Panics
     /// When its content has a [rest](Response::take_rest).
@@ -226,7 +226,7 @@ impl Response {
         keep_alive
     }
 
-    /// With all its pieces as one content, for tests.
+    /// The response with all its pieces as one content, for tests.
     #[cfg(test)]
     pub async fn gathered(mut self) -> Response {
         let Some(mut rest) = self.rest.take() else { return self };
@@ -243,9 +243,9 @@ impl Response {
         }
     }
 
-    /// Appends the head of a response whose content comes piece by piece, each behind what
-    /// [`Framing::before_piece`] says. True if the connection goes on after it; in HTTP/1.0 such a
-    /// body ends with the connection (RFC 9112 section 6.3, rule 8).
+    /// Appends the head of a response whose content comes piece by piece, each behind the bytes of
+    /// [`Framing::before_piece`]. `true`: the connection is kept alive after the response; in
+    /// HTTP/1.0 such a body ends with the connection (RFC 9112 section 6.3, rule 8).
     #[must_use = "it says whether to close"]
     pub fn encode_head_streaming(&self, out: &mut Vec<u8>, how: &Framing) -> bool {
         self.encode_status_and_headers(out, how.now);
@@ -265,10 +265,10 @@ impl Response {
     }
 
     fn encode_status_and_headers(&self, out: &mut Vec<u8>, now: Time) {
-        // RFC 9110 section 2.5: the highest version we speak, also to those who speak 1.0.
+        // RFC 9110 section 2.5: our highest version, also in a response to HTTP/1.0.
         let status = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         out.extend_from_slice(status.as_bytes());
-        // RFC 9110 section 6.6.1: a server with a clock sends a Date (in a 1xx it may).
+        // RFC 9110 section 6.6.1: a server with a clock sends a Date; in a 1xx it is optional.
         line(out, "Date", &now.http_date());
         if let Some(kind) = self.kind {
             line(out, "Content-Type", kind);
@@ -282,7 +282,7 @@ impl Response {
         }
     }
 
-    /// A header line that goes out unless there is one of that name.
+    /// Appends a header line, unless the response has one of that name.
     fn default_line(&self, out: &mut Vec<u8>, name: &str, value: &str) {
         if !self.headers.iter().any(|(set, _)| set.eq_ignore_ascii_case(name)) {
             line(out, name, value);
@@ -303,7 +303,7 @@ fn line(out: &mut Vec<u8>, name: &str, value: &str) {
     }
 }
 
-/// RFC 9112 sections 9.3 and 9.6: each version gets the option that is not its default.
+/// RFC 9112 sections 9.3 and 9.6: the header states only what is not the version's default.
 fn connection(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
     match (keep_alive, version) {
         (false, _) => line(out, "Connection", "close"),
@@ -312,7 +312,7 @@ fn connection(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
     }
 }
 
-/// RFC 9110 section 15. A phrase is for people; nothing depends on it, so it may be empty.
+/// The reason phrase (RFC 9110 section 15). It is for people only, so it may be empty.
 fn reason(status: u16) -> &'static str {
     match status {
         101 => "Switching Protocols",

@@ -4,7 +4,7 @@
 
 use tokio::time::Instant;
 
-use crate::chat::{Event, ProtocolId, RoomId, SubscriptionId, What};
+use crate::chat::{Event, EventKind, ProtocolId, RoomId, SubscriptionId};
 use crate::codec::PROTOCOL_IDS_MAX;
 use crate::hub::{Hub, Item, presence};
 
@@ -48,12 +48,12 @@ impl Hub {
         let Some(audience) = self.audiences.get(&event.room).filter(|_| !copies.is_empty()) else {
             return;
         };
-        let moved = match event.what {
-            What::Joined => Some((event.author.name.folded(), true)),
-            What::Left => Some((event.author.name.folded(), false)),
+        let moved = match event.kind {
+            EventKind::Joined => Some((event.author.name.folded(), true)),
+            EventKind::Left => Some((event.author.name.folded(), false)),
             _ => None,
         };
-        let (room, seq) = (event.room, event.what.seq());
+        let (room, seq) = (event.room, event.kind.seq());
         let item = Item::Announce { room, seq, by, moved, copies };
         let listens = |of: &[u32; PROTOCOL_IDS_MAX]| of.iter().any(|count| *count > 0);
         let mut last = None;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::chat::{Event, Folded, Numbered, RoomId, What};
+use crate::chat::{Event, EventKind, Folded, Numbered, RoomId};
 use crate::limits::{PRESENCE_AT_ONCE, PRESENCE_GATHER_MS, PRESENCE_GATHERED_MAX};
 
 /// See the module's documentation.
@@ -31,7 +31,7 @@ struct Moves {
 
 /// Whether an event is a join or a leave.
 pub(super) fn is_a_move(event: &Event) -> bool {
-    matches!(event.what, What::Joined | What::Left)
+    matches!(event.kind, EventKind::Joined | EventKind::Left)
 }
 
 impl Presence {
@@ -42,7 +42,7 @@ impl Presence {
         let moves = self.rooms.entry(event.room).or_insert_with(|| Moves::beginning(now));
         match moves.gathered.remove(&name) {
             // The user was away, or present, for less than a second.
-            Some(before) if before.what != event.what => return false,
+            Some(before) if before.kind != event.kind => return false,
             Some(_) => {}
             None if moves.told.len() < PRESENCE_AT_ONCE && moves.told.insert(name.clone()) => {
                 return true;
@@ -94,14 +94,15 @@ mod tests {
     use crate::chat::{Author, LOBBY, Name};
     use crate::time::Time;
 
-    fn event(name: &str, what: What) -> Event {
+    fn event(name: &str, kind: EventKind) -> Event {
         let author = Author { account: None, name: Name::new(name).expect("a name") };
-        Event { room: LOBBY, time: Time(0), author, color: None, what }
+        Event { room: LOBBY, time: Time(0), author, color: None, kind }
     }
 
     fn names(events: &[Event]) -> Vec<(&str, bool)> {
-        let show =
-            |event: &Event| (event.author.name.as_str().to_owned(), event.what == What::Joined);
+        let show = |event: &Event| {
+            (event.author.name.as_str().to_owned(), event.kind == EventKind::Joined)
+        };
         let all: Vec<(String, bool)> = events.iter().map(show).collect();
         all.into_iter().map(|(name, here)| (&*String::leak(name), here)).collect()
     }
@@ -110,33 +111,33 @@ mod tests {
     fn a_join_is_announced_at_once_and_a_flapping_user_once_a_second() {
         let (mut presence, mut now) = (Presence::default(), Instant::now());
         let second = Duration::from_millis(PRESENCE_GATHER_MS);
-        assert!(presence.note(now, &event("ann", What::Joined)));
-        assert!(presence.note(now, &event("bob", What::Joined)));
+        assert!(presence.note(now, &event("ann", EventKind::Joined)));
+        assert!(presence.note(now, &event("bob", EventKind::Joined)));
         let mut told = 0;
         for round in 0..100 {
-            told += usize::from(presence.note(now, &event("bob", What::Left)));
+            told += usize::from(presence.note(now, &event("bob", EventKind::Left)));
             // Less than a second away counts as present.
-            assert!(!presence.note(now, &event("bob", What::Joined)), "{round}");
+            assert!(!presence.note(now, &event("bob", EventKind::Joined)), "{round}");
         }
-        assert!(!presence.note(now, &event("bob", What::Left)));
+        assert!(!presence.note(now, &event("bob", EventKind::Left)));
         assert_eq!((told, presence.due(now + second / 2).len()), (0, 0));
         now += second;
         assert_eq!(names(&presence.due(now)), [("bob", false)]);
         // Bob was announced just now.
-        assert!(!presence.note(now, &event("bob", What::Joined)));
-        assert!(presence.note(now, &event("cyd", What::Joined)));
+        assert!(!presence.note(now, &event("bob", EventKind::Joined)));
+        assert!(presence.note(now, &event("cyd", EventKind::Joined)));
         now += second;
         assert_eq!(names(&presence.due(now)), [("bob", true)]);
         now += second;
         assert_eq!((presence.due(now).len(), presence.next()), (0, None), "all is quiet");
-        assert!(presence.note(now, &event("bob", What::Left)));
+        assert!(presence.note(now, &event("bob", EventKind::Left)));
     }
 
     #[test]
     fn many_joins_are_announced_at_the_end_of_the_second() {
         let (mut presence, now) = (Presence::default(), Instant::now());
         let many: Vec<Event> =
-            (0..100).map(|number| event(&format!("n{number}"), What::Joined)).collect();
+            (0..100).map(|number| event(&format!("n{number}"), EventKind::Joined)).collect();
         let told = many.iter().filter(|event| presence.note(now, event)).count();
         assert_eq!(told, PRESENCE_AT_ONCE);
         let next = presence.next().expect("the end of the second");
@@ -144,7 +145,7 @@ mod tests {
         assert_eq!(presence.due(next).len(), many.len() - told);
         // The number of gathered events is bounded.
         for number in 0..PRESENCE_GATHERED_MAX {
-            presence.note(next, &event(&format!("m{number}"), What::Joined));
+            presence.note(next, &event(&format!("m{number}"), EventKind::Joined));
         }
         assert_eq!(presence.due(next).len(), PRESENCE_GATHERED_MAX);
     }

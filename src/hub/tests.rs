@@ -10,7 +10,8 @@ use crate::chat::{
 use crate::crypto::{self, KeyHash};
 use crate::store::{Job, LineEnd, line};
 
-/// A hub with an account, so many messages in the lobby, and the receiving end of the store's line.
+/// A hub with an account and this many messages in the lobby, and the receiving end of the store's
+/// line.
 struct Bench {
     hub: Hub,
     end: LineEnd,

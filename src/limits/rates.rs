@@ -39,8 +39,11 @@ pub const SITE_ADDRESSES: u64 = 8;
 /// Connections, accounts, addresses and rooms whose buckets are kept while not full; some 4 MiB.
 /// Beyond it the fullest are forgotten.
 pub const BUCKETS_MAX: usize = 16_384;
-/// Of so many buckets, the fullest is forgotten.
+/// The limiter looks at this many buckets, and drops the fullest of them.
 pub const BUCKETS_LOOKED_AT: usize = 16;
+
+/// Buckets that a tick looks at, to drop full ones: all within a minute.
+pub const BUCKETS_SWEPT: usize = 4_096;
 
 /// Bytes that an entry costs beside its text: a row, its index, its part of the log.
 pub const ENTRY_BYTES: u64 = 64;
@@ -121,8 +124,8 @@ pub const DAY_BYTES: Rates = Rates {
     ..NONE
 };
 
-/// Typing notices. A page sends one every few seconds. A room broadcasts no more than anybody could
-/// see.
+/// Typing notices. A page sends one every few seconds. A room broadcasts no more of them than a
+/// person could notice.
 pub const TYPING: Rates = Rates {
     guest: per_second(2, 20),
     person: per_second(2, 20),
@@ -139,9 +142,9 @@ pub const MARK: Rates = Rates {
     ..NONE
 };
 
-/// Coming into a room, or going, without leaving it: broadcast to everybody there. (One connection
-/// that did so as fast as it could made readers of 200 kB/s lose their connections.) A thousand may
-/// come at once after a restart.
+/// Joins and leaves of a subscription, which are broadcast to everybody in the room. (One
+/// connection that sent them as fast as it could made readers of 200 kB/s lose their connections.)
+/// A thousand people may join at once after a restart.
 pub const PRESENCE: Rates = Rates {
     connection: every_secs(2, 20),
     guest: every_secs(2, 40),
@@ -161,8 +164,8 @@ pub const OPEN: Rates = Rates {
 /// Logins. A script may log in for each thing that it does.
 pub const LOGIN: Rates = Rates { person: every_secs(2, 60), address: per_second(5, 200), ..NONE };
 
-/// Making what lasts: an account, a guest, a room, a direct room. A whole school may share one
-/// address.
+/// Creation of lasting items: an account, a guest, a room, a direct room. A whole school may share
+/// one address.
 pub const MAKE: Rates = Rates {
     guest: every_secs(30, 20),
     person: every_secs(10, 60),
@@ -200,8 +203,8 @@ pub const GUESS: Rates = Rates {
     ..NONE
 };
 
-/// The same while a room's own bucket is empty, because many addresses guess at it: then each has
-/// only this much. Whoever knows the password needs one.
+/// The same for each address while the room's own bucket is empty, because many addresses guess its
+/// password. A caller who knows the password needs one attempt.
 pub const GUESS_WARY: Rates = Rates {
     guest: every_secs(60, 5),
     person: every_secs(60, 5),

@@ -18,9 +18,10 @@ const PLAIN: &str = "session";
 const HOST_ONLY: &str = "__Host-session";
 
 /// Marks a browser that accepts `__Host-` cookies from this log's server. From then on a plain
-/// `session` alone is from elsewhere: this server never sets it alone for such a browser. It
-/// survives a logout; below a path, where browsers refuse it, nothing changes. It names the log,
-/// because another server below a path of this host sees it, too.
+/// `session` cookie without a `__Host-` one comes from elsewhere, as this server never sends such a
+/// browser the plain one alone. The mark survives a logout. Below a path, where browsers refuse it,
+/// nothing changes. It names the log, because another server below a path of this host sees it,
+/// too.
 const MARK: &str = "__Host-shanty";
 
 /// Sets the cookie of a session that begins now.
@@ -63,7 +64,7 @@ pub(super) fn set(response: Response, request: &Request, key: &str, expires: Tim
     response.header("Set-Cookie", line(PLAIN, "; Secure"))
 }
 
-/// Whether the client came over TLS, which ends in a proxy before us that states it; of several
+/// Whether the client came over TLS, which ends here, or in a proxy that states it; of several
 /// proxies the first is the client's. A client that forges the header only keeps its own cookie off
 /// plain HTTP, so the header needs no trust.
 fn over_tls(request: &Request) -> bool {
@@ -74,7 +75,8 @@ fn over_tls(request: &Request) -> bool {
         let proto = pairs.find(|(name, _)| name.trim_ascii().eq_ignore_ascii_case("proto"))?;
         Some(proto.1.trim_ascii().trim_matches('"'))
     });
-    [proxied, forwarded].into_iter().flatten().any(|scheme| scheme.eq_ignore_ascii_case("https"))
+    let mut schemes = [proxied, forwarded].into_iter().flatten();
+    request.secure || schemes.any(|scheme| scheme.eq_ignore_ascii_case("https"))
 }
 
 /// The hash of the session key in a request's cookie. Of several cookies the first known one

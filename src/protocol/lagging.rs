@@ -3,7 +3,7 @@
 //!
 //! An edited message has its latest text, a deleted message is left out. Called by the connections.
 
-use crate::chat::{Caller, Event, RoomId, Seq, What, call};
+use crate::chat::{Caller, Event, EventKind, RoomId, Seq, call};
 use crate::codec::Codec;
 use crate::limits::{LAG_PAGE_MESSAGES, PAGE_FRAMES_BYTES};
 use crate::protocol::Service;
@@ -72,6 +72,6 @@ pub(crate) fn of_page(
 fn tell(codec: &dyn Codec, epoch: &str, message: Message, frames: &mut Vec<u8>) {
     let Message { seq, room, author, color, text, time, client_id, reply_to, calls, .. } = message;
     let (Some(text), calls) = (text, calls.into()) else { return };
-    let what = What::Said { seq, text, client_id, reply_to, calls };
-    codec.event(epoch, &Event { room, time, author, color, what }, frames);
+    let kind = EventKind::Said { seq, text, client_id, reply_to, calls };
+    codec.event(epoch, &Event { room, time, author, color, kind }, frames);
 }

@@ -68,11 +68,13 @@ pub(crate) static PROTOCOLS: &[&Protocol] = &[
 pub(crate) struct Protocol {
     /// The codecs of its persistent connections, one for each form.
     codecs: &'static [&'static dyn Codec],
-    /// Whether a path belongs to it. The path may be one that could not be decoded.
+    /// Whether a path belongs to it, with a route or without one: it decides the format of the
+    /// error, too, so the routes do not suffice. The path may be one that could not be decoded.
     claims: fn(path: &[&str]) -> bool,
-    /// What there is at its paths.
+    /// Its routes.
     routes: &'static [Route],
-    /// Whether a GET for such a path acts in its visitor's name.
+    /// Whether a GET for such a path acts in its visitor's name; depends on the request's headers,
+    /// too.
     acts: fn(request: &Request, path: &[&str]) -> bool,
     /// Gives an error that comes from HTTP itself the body that the protocol's errors have.
     dress: fn(Response) -> Response,
@@ -93,7 +95,7 @@ pub fn codecs() -> Codecs {
 /// The id of a protocol's form.
 fn protocol_id(codec: &dyn Codec) -> ProtocolId {
     let mut all = PROTOCOLS.iter().flat_map(|protocol| protocol.codecs);
-    let index = all.position(|one| one.name() == codec.name());
+    let index = all.position(|other| other.name() == codec.name());
     ProtocolId(u8::try_from(index.expect("a protocol lists its codecs")).expect("there are a few"))
 }
 
@@ -236,7 +238,7 @@ pub enum Outcome {
     Response(Response),
     /// A 101, and a websocket follows on this connection.
     Websocket {
-        /// The 101.
+        /// The 101 response.
         response: Response,
         /// The connection's subscription.
         subscription: SubscriptionGuard,
@@ -264,8 +266,8 @@ impl From<Response> for Outcome {
     }
 }
 
-/// Answers a request from that address. `subscription` is a fresh id for a subscription that may
-/// result. HEAD is answered as GET; the caller omits the content.
+/// Answers a request from that address. `subscription` is a fresh id for a subscription that the
+/// request may take. HEAD is answered as GET; the caller omits the content.
 pub async fn respond(
     service: &Rc<Service>,
     from: IpAddr,

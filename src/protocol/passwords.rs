@@ -258,7 +258,7 @@ mod tests {
             queue.pop().expect("somebody waits").carry_out(&mut Memory::default());
         }
         assert_eq!((answered.try_recv(), answered_too.try_recv()), (Ok(false), Ok(false)));
-        // Of the crowd the first were served first, and the newest were turned away.
+        // The first of the crowd were served first, and the newest were refused.
         assert_eq!(crowd[0].try_recv(), Ok(false));
         let closed = Err(oneshot::error::TryRecvError::Closed);
         assert_eq!(crowd[3 * PASSWORD_WAITING_MAX - 1].try_recv(), closed);
@@ -288,7 +288,7 @@ mod tests {
         assert!(jobs.upgrade().is_none());
     }
 
-    /// It takes as long as any other: it was made in the same way, from a password that is lost.
+    /// A check takes as long as with any other hash: this one was made in the same way.
     #[test]
     fn the_lost_passwords_hash_costs_as_much_as_any() {
         block_on(async {

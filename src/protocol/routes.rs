@@ -9,13 +9,13 @@ use crate::chat::SubscriptionId;
 use crate::http::{Method, Request, Response};
 use crate::protocol::{Context, Outcome, Responding};
 
-/// One line of a table, as [`routes!`] writes it.
+/// One line of a table; see [`routes!`].
 pub(super) struct Route {
     /// The method. HEAD is GET whose content is not sent (RFC 9110 section 9.3.2), so it has no
     /// routes of its own.
     pub method: Method,
-    /// Whether the answer stays open: a websocket, or a response that does not end. HEAD of that is
-    /// not allowed.
+    /// Whether the response stays open: a websocket, or a body that does not end. HEAD is not
+    /// allowed there.
     pub stays: bool,
     /// The path: `{room}` stands for any segment, `{name+}` for one that is not empty.
     pub path: &'static str,
@@ -41,7 +41,7 @@ pub(super) struct Routed<'a> {
 }
 
 impl<'a> Routed<'a> {
-    /// The segments that a route's path names so.
+    /// The segments of the request's path that stand at these placeholders of the route's path.
     ///
     /// # Panics
     /// When the route's path has no such name; tests send a request to each route.
@@ -64,8 +64,8 @@ impl<'a> Routed<'a> {
 /// }
 /// ```
 ///
-/// `Stream` is the GET of what stays open; its handler takes the context, the subscription and the
-/// request.
+/// `Stream` is a GET whose response stays open; its handler takes the context, the subscription and
+/// the request.
 macro_rules! routes {
     ($($method:ident $path:literal => $($handler:ident)::+ ($($segment:ident),*),)+) => {
         &[$($crate::protocol::routes::Route {
@@ -128,7 +128,7 @@ fn fits(route: &str, path: &[&str]) -> bool {
     all && segments.next().is_none()
 }
 
-/// The name of a segment that stands for any.
+/// The name of a placeholder; `None` for a literal segment.
 fn placeholder(place: &str) -> Option<&str> {
     place.strip_prefix('{').map(|name| name.trim_end_matches(['+', '}']))
 }

@@ -66,16 +66,16 @@ fn named(headers: &Headers, trusted: &[Network]) -> Named {
     // This header has no list: a proxy replaces it.
     let real = client(headers.all("x-real-ip").map(address).collect(), trusted);
     let mut found = Named::Nobody;
-    for one in [listed, forwarded, real] {
-        found = match (found, one) {
+    for named in [listed, forwarded, real] {
+        found = match (found, named) {
             (found, Named::Nobody) => found,
-            (Named::Nobody, one) => one,
-            (Named::Client(found), Named::Client(one)) if found == one => Named::Client(one),
+            (Named::Nobody, named) => named,
+            (Named::Client(found), Named::Client(named)) if found == named => Named::Client(named),
             // A header that names only the next proxy adds nothing.
             (Named::Client(found), Named::Client(hop)) if is_trusted(hop, trusted) => {
                 Named::Client(found)
             }
-            (Named::Client(hop), one @ Named::Client(_)) if is_trusted(hop, trusted) => one,
+            (Named::Client(hop), named @ Named::Client(_)) if is_trusted(hop, trusted) => named,
             _ => Named::Unclear,
         };
     }
@@ -176,7 +176,7 @@ fn unknown() -> Source {
         log!(
             Warn,
             "a proxy does not name its clients' addresses, or not in a trustworthy way; all \
-             such requests count as one client's: let the proxy set X-Forwarded-For to the \
+             such requests count as named client's: let the proxy set X-Forwarded-For to the \
              client's address, and list the proxy with --trusted-proxy"
         );
     });
@@ -217,7 +217,7 @@ mod tests {
         ] {
             check(peer, "", "loopback", expected);
         }
-        // Whatever they say.
+        // Whatever the headers contain.
         for lines in [
             "X-Forwarded-For: 127.0.0.1",
             "X-Real-IP: ::1",

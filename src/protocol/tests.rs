@@ -244,21 +244,21 @@ fn paths_of_no_protocol() {
 #[test]
 fn paths_that_cannot_be_decoded() {
     serve(async |server| {
+        let escape = "an escape in the path is malformed; write % and two hex digits";
+        let native = |message: &str| {
+            format!(r#"{{"error":{{"code":"bad_request","message":"{message}"}}}}"#)
+        };
+        let piratchat = |message: &str| format!(r#"{{"error":"{message}"}}"#);
         for (path, expected) in [
-            (
-                "/%",
-                r#"{"error":{"code":"bad_request","message":"a malformed escape in the path"}}"#,
-            ),
-            ("/api/%zz", r#"{"error":"a malformed escape in the path"}"#),
-            ("/api/user/a%00", r#"{"error":"a control character in the path"}"#),
-            (
-                "/api/v1/%ff",
-                r#"{"error":{"code":"bad_request","message":"a path that is not UTF-8"}}"#,
-            ),
+            ("/%", native(escape)),
+            ("/api/%zz", piratchat(escape)),
+            ("/api/user/a%00", piratchat("the path contains a control character; remove it")),
+            ("/api/v1/%ff", native("the path is not UTF-8; send UTF-8")),
             (
                 "/chats/%0a",
                 "{\"status\":false,\"error\":{\"code\":400,\"error\":\
-                 \"the request is malformed; correct it and try again\"}}",
+                 \"the request is malformed; correct it and try again\"}}"
+                    .to_owned(),
             ),
         ] {
             server.check(&format!("GET {path}"), "", "", &format!("400 {expected}")).await;

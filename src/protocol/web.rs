@@ -1,42 +1,43 @@
-//! The page in the browser: files that are compiled in, served with everything locked that they do
-//! not need.
+//! Serves the page: files that are compiled into the binary, with a content security policy that
+//! forbids everything that they do not need.
 //!
-//! It knows no chat: the page talks to the other protocols like any client. Every address in it is
-//! relative, so that all of it may stand below a path of a proxy's. Called by
-//! [`route`](super::route), and by ChitChat for the path where the page stands beside JSON.
+//! It knows nothing about chat: the page uses the native protocol like any client. Every address in
+//! the page is relative, so a proxy can serve it below any path. Called by
+//! [`route`](super::route), and by ChitChat, whose `/chats` answers with the page or with JSON.
 
 use serde::Serialize;
 
 use crate::http::{Method, Request, Response};
 use crate::protocol::{advice, json_body, unrouted};
 
-/// A file of the page, as `build.rs` has prepared it.
+/// A file of the page, prepared by `build.rs`.
 struct File {
-    /// Where it is served, without the leading slash.
+    /// The path of its URL, without the leading slash.
     path: &'static str,
     kind: &'static str,
-    /// Changes when the bytes do.
+    /// Changes with the content.
     tag: &'static str,
     plain: &'static [u8],
-    /// The same, compressed; none of pictures, which are so by themselves.
+    /// The content, compressed; `None` for pictures, which are compressed already.
     gzip: Option<&'static [u8]>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/web.rs"));
 
-/// Only what comes from here, nothing inline, and no frame around it: text from strangers that got
-/// into the page as markup all the same would still not run (Content Security Policy Level 3).
+/// The page loads nothing from other servers and no inline script or style, and no other page can
+/// frame it. So even if a message became markup by mistake, its scripts would not run (Content
+/// Security Policy Level 3).
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' data:; manifest-src 'self'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'";
 
-/// What lies in the folder that a hash names is not even asked for again (RFC 8246); a year is for
-/// good, as HTTP has no word for that.
+/// A file in the folder whose name is a hash never changes, so browsers do not revalidate it
+/// (RFC 8246); a year is the longest usual lifetime.
 const LASTING: &str = "public, max-age=31536000, immutable";
-/// What changes under its name is asked about each time (RFC 9111 section 5.2.2.4).
+/// A file with a fixed name may change, so browsers revalidate it (RFC 9111 section 5.2.2.4).
 const CHANGING: &str = "no-cache";
 
-/// Answers what is no protocol's.
+/// Answers a request whose path belongs to no protocol.
 pub(super) fn respond(request: &Request, path: &[&str]) -> Response {
     let path = path.join("/");
     match (request.method, FILES.iter().find(|file| file.path == path)) {
@@ -46,7 +47,7 @@ pub(super) fn respond(request: &Request, path: &[&str]) -> Response {
     }
 }
 
-/// Says what to do about an error.
+/// Gives an error a body that says what to do.
 fn dress(response: Response) -> Response {
     #[derive(Serialize)]
     struct Error<'a> {
@@ -61,9 +62,9 @@ fn dress(response: Response) -> Response {
 impl File {
     fn response(&self, request: &Request) -> Response {
         let gzip = self.gzip.filter(|_| request.accepts_gzip());
-        // RFC 9110 section 8.8.3.3: each encoding has a tag of its own.
+        // RFC 9110 section 8.8.3.3: each encoding has its own tag.
         let etag = format!("\"{}{}\"", self.tag, if gzip.is_some() { "-gzip" } else { "" });
-        // RFC 9110 section 13.1.2: weak comparison, and `*` stands for whatever there is.
+        // RFC 9110 section 13.1.2: weak comparison, and `*` matches any existing file.
         let known = |tag: &str| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag;
         let mut response = if request.headers.list("if-none-match").any(known) {
             Response::new(304)
@@ -72,7 +73,7 @@ impl File {
         } else {
             Response::new(200).content(self.kind, self.plain)
         };
-        // RFC 9110 section 12.5.5: also with the form that was not encoded, and with a 304.
+        // RFC 9110 section 12.5.5: also on the unencoded response and on a 304.
         if self.gzip.is_some() {
             response = response.header("Vary", "Accept-Encoding");
         }
@@ -90,14 +91,14 @@ mod tests {
     use super::*;
     use crate::limits::PAGE_BYTES_MAX;
 
-    /// The files that are text, by name.
+    /// The text files, with their paths.
     fn texts() -> impl Iterator<Item = (&'static str, &'static str)> {
         let texts = FILES.iter().filter(|file| file.kind != "image/png");
         texts.map(|file| (file.path, str::from_utf8(file.plain).expect("text")))
     }
 
-    /// Text from others must not become markup, nobody else is asked for anything, and nothing is
-    /// inline, for the policy forbids it.
+    /// The page turns no text into markup, requests nothing from other servers, and has nothing
+    /// inline, which the policy forbids.
     #[test]
     fn every_file_keeps_to_text_and_to_itself() {
         let markup = ["innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval("];
@@ -106,7 +107,7 @@ mod tests {
         let others = ["url(http", "import(\"http", "from \"http", "fetch(\"http", "@import"];
         let harmful = markup.iter().chain(&inline).chain(&others);
         for (path, text) in texts() {
-            // The name of a vocabulary, which nobody is asked for.
+            // The name of a namespace, which no browser requests.
             let text = text.replace("http://www.w3.org/2000/svg", "");
             for harm in harmful.clone() {
                 assert!(!text.contains(harm), "{path}: {harm}");
@@ -114,7 +115,7 @@ mod tests {
         }
     }
 
-    /// Below a path of a proxy's, an address from the root would be somebody else's.
+    /// A proxy may serve the page below a path, where an address from the root leads elsewhere.
     #[test]
     fn every_address_is_relative() {
         for (path, text) in texts() {
@@ -129,7 +130,7 @@ mod tests {
         }
     }
 
-    /// Whatever the page asks for is there, and the service worker keeps all of it.
+    /// Every file that the page loads exists, and the service worker caches every file.
     #[test]
     fn nothing_is_missing() {
         let inside: Vec<_> = FILES.iter().filter_map(|file| file.path.rsplit_once('/')).collect();
@@ -139,7 +140,7 @@ mod tests {
         for (path, text) in texts() {
             for name in places.iter().flat_map(|place| text.split(place).skip(1)) {
                 let name = name.split('"').next().expect("a first part");
-                // The worker names the folder itself.
+                // The service worker also names the folder itself.
                 assert!(name.is_empty() || names.contains(&name), "{path}: {name}");
                 found += 1;
             }
@@ -147,11 +148,11 @@ mod tests {
         assert!(found > 50, "{found}");
         let worker = texts().find(|(path, _)| *path == "sw.js").expect("a service worker").1;
         for name in names {
-            assert!(worker.contains(&format!("\"{name}\"")), "{name} is not kept");
+            assert!(worker.contains(&format!("\"{name}\"")), "{name} is not cached");
         }
     }
 
-    /// `make size` shows what this prints.
+    /// `make size` shows this test's output.
     #[test]
     fn the_page_is_small() {
         let mut sum = 0;

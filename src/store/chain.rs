@@ -134,7 +134,7 @@ impl Chain {
         // entries hash the same bytes. A plain loop, because this runs for every message: with
         // iterators it takes four times as long.
         let mut there = 0_u16;
-        let mut is_there = |it: bool| there = there << 1 | u16::from(it);
+        let mut is_there = |present: bool| there = there << 1 | u16::from(present);
         let there_at = bytes.len();
         bytes.extend_from_slice(&[0; size_of::<u16>()]);
         for number in [fixed.room, fixed.account, fixed.reply_to, fixed.target] {

@@ -47,7 +47,7 @@ impl Columns {
     /// A message, without its reactions.
     pub fn message(&self, row: &Row<'_>, names: &mut Names<'_>) -> rusqlite::Result<Message> {
         let number = |column| row.get(column).map(unsigned);
-        let optional = |column| row.get::<_, Option<i64>>(column).map(|it| it.map(unsigned));
+        let optional = |column| row.get::<_, Option<i64>>(column).map(|value| value.map(unsigned));
         let account = optional(self.account)?.map(AccountId);
         let name = text(row, self.name, Name::kept)?;
         Ok(Message {

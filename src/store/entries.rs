@@ -123,7 +123,7 @@ pub(super) fn aim(entry: &Entry) -> Option<(RoomId, Seq, &Author)> {
 }
 
 /// Reads a row of [`COLUMNS`] back: its number, when it was proposed, and the entry. A message has
-/// its current text; a deleted one has none.
+/// its current text, a deleted message has none.
 ///
 /// # Errors
 /// [`rusqlite::Error::FromSqlConversionFailure`] for a row that this version cannot have written.
@@ -242,9 +242,9 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
         Entry::BlockChanged { account, blocked, on } => {
             ("block_changed", json!({"account": account.0, "blocked": blocked.0, "on": on}))
         }
-        Entry::RoomChanged { room, settings, generation, link, keep_members } => {
+        Entry::RoomChanged { room, settings, password_generation, link, keep_members } => {
             let body = json!({"room": room.0, "facts": settings_json(settings),
-                "generation": generation, "link": link.map(|link| link.0),
+                "generation": password_generation, "link": link.map(|link| link.0),
                 "keep_members": keep_members});
             ("room_changed", body)
         }
@@ -337,13 +337,13 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             Entry::BlockChanged { account: account()?, blocked, on }
         }
         "room_changed" => {
-            let (generation, link) = (number("generation")?, number("link").map(RoomId));
+            let (password_generation, link) = (number("generation")?, number("link").map(RoomId));
             // Before this field existed, all members stayed.
             let keep_members = flag("keep_members", true);
             Entry::RoomChanged {
                 room: room()?,
                 settings: room_settings()?,
-                generation,
+                password_generation,
                 link,
                 keep_members,
             }

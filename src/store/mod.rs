@@ -64,7 +64,7 @@ pub(crate) use crate::store::line::line_of;
 pub use crate::store::line::{Gone, Line, LineEnd, line};
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{
-    Bound, Counts, Entries, Happened, LogRow, Message, MessagePage, Reader,
+    Bound, Counts, Entries, LogRow, Message, MessagePage, Reader, RowKind,
 };
 #[cfg(test)]
 pub(crate) use crate::store::readers::{Bench, Gate};

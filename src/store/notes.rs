@@ -71,8 +71,8 @@ pub(super) fn cut_off(connection: &Connection) -> rusqlite::Result<Option<i64>> 
 pub(super) fn spend(connection: &Connection, account: i64, id: &str) -> rusqlite::Result<()> {
     let select = format!("SELECT {SPENT} FROM spent WHERE account = ? AND client_id = ?");
     let mut select = connection.prepare_cached(&select)?;
-    let one = select.query_row(params![account, id], row_sum)?;
-    note_spent(connection, noted_spent(connection)?.wrapping_add(one))
+    let sum_of_row = select.query_row(params![account, id], row_sum)?;
+    note_spent(connection, noted_spent(connection)?.wrapping_add(sum_of_row))
 }
 
 /// The checksum as noted.
@@ -86,8 +86,8 @@ pub(super) fn noted_spent(connection: &Connection) -> rusqlite::Result<Sum> {
 pub(super) fn sum_of_spent(connection: &Connection) -> rusqlite::Result<Sum> {
     let mut select = connection.prepare(&format!("SELECT {SPENT} FROM spent"))?;
     let mut sum: Sum = 0;
-    for one in select.query_map([], row_sum)? {
-        sum = sum.wrapping_add(one?);
+    for sum_of_row in select.query_map([], row_sum)? {
+        sum = sum.wrapping_add(sum_of_row?);
     }
     Ok(sum)
 }

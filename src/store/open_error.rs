@@ -64,8 +64,8 @@ impl fmt::Display for OpenError {
             OpenError::Foreign => {
                 f.write_str("this is another program's database: choose another file")
             }
-            OpenError::Corrupt(what) => {
-                write!(f, "the database is damaged ({what}): restore it from a backup")
+            OpenError::Corrupt(fault) => {
+                write!(f, "the database is damaged ({fault}): restore it from a backup")
             }
             OpenError::Newer { found, known } => write!(
                 f,
@@ -86,7 +86,7 @@ impl fmt::Display for OpenError {
                 "this file system (a network share?) does not support SQLite's write-ahead log: \
                  choose a local disk",
             ),
-            OpenError::Other(what) => write!(f, "cannot be opened: {what}"),
+            OpenError::Other(fault) => write!(f, "cannot be opened: {fault}"),
         }
     }
 }

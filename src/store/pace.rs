@@ -8,8 +8,8 @@ use crate::limits::{COMMIT_INTERVAL_MS, COMMIT_PROBE_EAGER_MS, COMMIT_PROBE_PACE
 const INTERVAL: Duration = Duration::from_millis(COMMIT_INTERVAL_MS);
 /// Commits that are measured together. With fewer, chance decides.
 const COURSE_COMMITS: u32 = 16;
-/// Pauses are given up only if this many times as much gets through without them: they save so many
-/// commits that a little more throughput is not worth it.
+/// The writer gives up pauses only if its throughput without them is higher by this factor: pauses
+/// save many commits, and a little more throughput is not worth those.
 const GAIN: f64 = 1.6;
 
 /// Decides how long a commit waits for more entries.

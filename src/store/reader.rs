@@ -111,12 +111,12 @@ pub struct LogRow {
     /// When it was proposed.
     pub time: Time,
     /// Its effect.
-    pub what: Happened,
+    pub kind: RowKind,
 }
 
 /// The effect of an entry: see [`LogRow`].
 #[derive(Clone, PartialEq, Debug)]
-pub enum Happened {
+pub enum RowKind {
     /// A message, as it is now, without its reactions.
     Said(Box<Message>),
     /// A message was edited.
@@ -484,15 +484,15 @@ fn read(
     if kind == "said" {
         let message = columns.message(row, names)?;
         let (seq, time) = (message.seq, message.time);
-        return Ok(LogRow { seq, time, what: Happened::Said(Box::new(message)) });
+        return Ok(LogRow { seq, time, kind: RowKind::Said(Box::new(message)) });
     }
     let (seq, time, entry) = entries::read(row)?;
-    let what = match entry {
+    let kind = match entry {
         Entry::Edited { room, target, by, .. } => {
             let calls = names.called(row.get_ref("body")?)?;
-            Happened::Edited { room, target, by, text: row.get("text")?, calls }
+            RowKind::Edited { room, target, by, text: row.get("text")?, calls }
         }
-        entry => Happened::Other(entry),
+        entry => RowKind::Other(entry),
     };
-    Ok(LogRow { seq, time, what })
+    Ok(LogRow { seq, time, kind })
 }

@@ -29,9 +29,9 @@ use crate::time::Time;
 /// Which messages are kept; by default all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Retain {
-    /// Those younger than so many days.
+    /// Messages stay for this many days; `None`: for ever.
     pub days: Option<u64>,
-    /// The latest so many of each room, deleted ones included.
+    /// Each room keeps this many messages, the latest, deleted ones included; `None`: all.
     pub messages: Option<u64>,
 }
 

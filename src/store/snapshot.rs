@@ -135,7 +135,7 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         id,
         owner: account("owner")?,
         settings,
-        generation: unsigned(row.get("generation")?),
+        password_generation: unsigned(row.get("generation")?),
         created: Time(row.get("created")?),
         updated: Time(row.get("updated")?),
         between,
@@ -143,7 +143,7 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         last: Seq(row.get::<_, Option<i64>>("last")?.map_or(0, unsigned)),
         link: row.get::<_, Option<i64>>("link")?.map(|link| RoomId(unsigned(link))),
         opened: Seq(unsigned(row.get("opened")?)),
-        forsaken: row.get("forsaken")?,
+        orphaned: row.get("forsaken")?,
     })
 }
 

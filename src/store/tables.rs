@@ -100,8 +100,8 @@ pub(super) fn apply(
                 direct::end_if_left(connection, time, *room)?;
             }
         }
-        Entry::RoomChanged { room, settings, generation, link, keep_members } => {
-            let change = (settings, *generation, *link);
+        Entry::RoomChanged { room, settings, password_generation, link, keep_members } => {
+            let change = (settings, *password_generation, *link);
             room_changed(connection, (seq, time), *room, change, *keep_members)?;
         }
         Entry::RoomGone { room, recoverable } => {
@@ -151,7 +151,11 @@ pub(super) fn lose(
              SELECT account, ?1, room FROM member
              WHERE room = ?2 AND (?3 IS NULL OR account = ?3)",
         )?
-        .execute(params![signed(seq.0), signed(room.0), account.map(|one| signed(one.0))])?;
+        .execute(params![
+            signed(seq.0),
+            signed(room.0),
+            account.map(|account| signed(account.0))
+        ])?;
     Ok(())
 }
 
@@ -160,7 +164,7 @@ fn room_changed(
     connection: &Connection,
     (seq, time): (Seq, Time),
     room: RoomId,
-    (settings, generation, link): (&RoomSettings, u64, Option<RoomId>),
+    (settings, password_generation, link): (&RoomSettings, u64, Option<RoomId>),
     keep_members: bool,
 ) -> rusqlite::Result<()> {
     let before = connection
@@ -178,7 +182,7 @@ fn room_changed(
                  OR NOT EXISTS (SELECT 1 FROM room WHERE id = ?10 OR link = ?10))",
     )?;
     bind_settings(&mut update, settings)?;
-    update.raw_bind_parameter(6, signed(generation))?;
+    update.raw_bind_parameter(6, signed(password_generation))?;
     update.raw_bind_parameter(7, time.0)?;
     update.raw_bind_parameter(8, signed(room.0))?;
     update.raw_bind_parameter(9, signed(seq.0))?;
@@ -188,7 +192,7 @@ fn room_changed(
         return Ok(());
     };
     let public = settings.visibility == Visibility::Public;
-    if !public && (was_open || before != signed(generation)) {
+    if !public && (was_open || before != signed(password_generation)) {
         connection
             .prepare_cached(
                 "INSERT OR IGNORE INTO lost (account, seq, room)

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::chat::{Folded, Numbered, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::codec::{Disconnect, Encoded, PROTOCOL_IDS_MAX};
-use crate::connection::{Connection, Told};
+use crate::connection::{Connection, RoundEvent};
 use crate::hub::{self, Item};
 use crate::limits::SLICE_BYTES;
 use crate::log;
@@ -26,12 +26,12 @@ pub(super) trait Listener {
     fn room(&self) -> &Cell<Option<RoomId>>;
     /// Delivers the frames that all subscriptions of a protocol share. `false`: use `miss` instead.
     fn hear(&self, frames: &[u8]) -> bool;
-    fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>);
-    fn begin_feed(&self);
-    fn freeze_feed(&self);
+    fn miss(&self, round: &[RoundEvent<'_>], scratch: &mut Vec<u8>);
+    fn begin_stream(&self);
+    fn freeze_stream(&self);
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool;
     fn answer(&self, frame: &Bytes) -> bool;
-    fn flush_feed(&self, scratch: &mut Vec<u8>);
+    fn flush_stream(&self, scratch: &mut Vec<u8>);
     fn answered(&self);
     fn close(&self, closing: Disconnect);
 }
@@ -49,16 +49,16 @@ impl Listener for Connection {
         self.hear(frames)
     }
 
-    fn miss(&self, round: &[Told<'_>], scratch: &mut Vec<u8>) {
+    fn miss(&self, round: &[RoundEvent<'_>], scratch: &mut Vec<u8>) {
         self.miss(round, scratch);
     }
 
-    fn begin_feed(&self) {
-        self.begin_feed();
+    fn begin_stream(&self) {
+        self.begin_stream();
     }
 
-    fn freeze_feed(&self) {
-        self.freeze_feed();
+    fn freeze_stream(&self) {
+        self.freeze_stream();
     }
 
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
@@ -69,8 +69,8 @@ impl Listener for Connection {
         self.answer(frame)
     }
 
-    fn flush_feed(&self, scratch: &mut Vec<u8>) {
-        self.flush_feed(scratch);
+    fn flush_stream(&self, scratch: &mut Vec<u8>) {
+        self.flush_stream(scratch);
     }
 
     fn answered(&self) {
@@ -82,7 +82,7 @@ impl Listener for Connection {
     }
 }
 
-/// The subscriptions of this thread, and what this round has for them.
+/// The subscriptions of this thread, and the current round's frames for them.
 pub(super) struct Delivery<W> {
     connections: Connections<W>,
     rooms: Numbered<RoomId, Room<W>>,
@@ -156,7 +156,7 @@ impl<W: Listener> Delivery<W> {
                 }
                 Item::Announce { room, seq, by, moved, copies } => {
                     self.latest = self.latest.max(seq.unwrap_or(self.latest));
-                    self.feed(room, seq, by, &copies);
+                    self.gather(room, seq, by, &copies);
                     let bytes = copies.iter().map(|copy| copy.frame.len()).max().unwrap_or(0);
                     self.pend(room, bytes, Pending::Announced { by, seq, moved, copies });
                 }
@@ -170,12 +170,12 @@ impl<W: Listener> Delivery<W> {
                 }
                 Item::Freeze { subscription } => {
                     if let Some(connection) = self.connection(subscription) {
-                        connection.freeze_feed();
+                        connection.freeze_stream();
                     }
                 }
                 Item::CloseStream { subscription, closing } => {
                     if let Some(connection) = self.connection(subscription) {
-                        connection.flush_feed(&mut self.gather.single);
+                        connection.flush_stream(&mut self.gather.single);
                         connection.close(closing);
                     }
                 }
@@ -194,7 +194,7 @@ impl<W: Listener> Delivery<W> {
             }
         }
         for connection in self.fed.drain(..) {
-            connection.flush_feed(&mut self.gather.single);
+            connection.flush_stream(&mut self.gather.single);
         }
         self.head.set(self.latest);
     }
@@ -205,7 +205,7 @@ impl<W: Listener> Delivery<W> {
     }
 
     /// Gives an announcement to the streams in the room.
-    fn feed(
+    fn gather(
         &mut self,
         room: RoomId,
         seq: Option<Seq>,
@@ -231,7 +231,7 @@ impl<W: Listener> Delivery<W> {
         connection.room().set((!stream).then_some(room));
         let room = self.rooms.entry(room).or_default();
         if stream {
-            connection.begin_feed();
+            connection.begin_stream();
             self.places.insert(subscription, room.streams.len());
             return room.streams.push((subscription, protocol, connection));
         }
@@ -366,16 +366,16 @@ impl Pending {
         }
     }
 
-    /// The frame with what it takes to send it later. `None`: it is not for this subscription.
-    fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<Told<'_>> {
+    /// The frame, with the data to send it later. `None`: it is not for this subscription.
+    fn told(&self, subscription: SubscriptionId, protocol: ProtocolId) -> Option<RoundEvent<'_>> {
         let frame = self.frame(subscription, protocol);
         match self {
             Pending::Announced { seq, moved, copies, .. } => {
                 let for_it = copies.iter().any(|copy| copy.protocol == protocol);
-                for_it.then_some(Told { seq: *seq, moved: moved.as_ref(), frame })
+                for_it.then_some(RoundEvent { seq: *seq, moved: moved.as_ref(), frame })
             }
             Pending::Replied { .. } => {
-                (!frame.is_empty()).then_some(Told { seq: None, moved: None, frame })
+                (!frame.is_empty()).then_some(RoundEvent { seq: None, moved: None, frame })
             }
         }
     }

@@ -86,21 +86,21 @@ pub const ATTACKS: &[Attack] = &[
 pub struct Statuses(std::collections::BTreeMap<String, usize>);
 
 impl Statuses {
-    pub fn count(&mut self, what: impl ToString) {
-        self.add(what, 1);
+    pub fn count(&mut self, outcome: impl ToString) {
+        self.add(outcome, 1);
     }
 
-    pub fn add(&mut self, what: impl ToString, count: usize) {
-        *self.0.entry(what.to_string()).or_default() += count;
+    pub fn add(&mut self, outcome: impl ToString, count: usize) {
+        *self.0.entry(outcome.to_string()).or_default() += count;
     }
 
-    pub fn of(&self, what: impl ToString) -> usize {
-        self.0.get(&what.to_string()).copied().unwrap_or(0)
+    pub fn of(&self, outcome: impl ToString) -> usize {
+        self.0.get(&outcome.to_string()).copied().unwrap_or(0)
     }
 
     pub fn show(&self) -> String {
         let each: Vec<String> =
-            self.0.iter().map(|(what, count)| format!("{count} × {what}")).collect();
+            self.0.iter().map(|(outcome, count)| format!("{count} × {outcome}")).collect();
         each.join(", ")
     }
 }

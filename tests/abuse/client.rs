@@ -198,8 +198,8 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     out
 }
 
-async fn within<T>(what: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(PATIENCE, what).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
+async fn within<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(PATIENCE, future).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
 }
 
 /// One request on a connection of its own.

@@ -123,9 +123,9 @@ fn target(server: &Server, phases: &Phases) -> Target {
 }
 
 /// Runs something on a thread's own runtime.
-fn alone(what: impl FnOnce() -> std::pin::Pin<Box<dyn Future<Output = String>>>) -> String {
+fn alone(make: impl FnOnce() -> std::pin::Pin<Box<dyn Future<Output = String>>>) -> String {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    LocalSet::new().block_on(&runtime, what())
+    LocalSet::new().block_on(&runtime, make())
 }
 
 async fn watch(server: &Server, span: Duration, most: &mut Taken) {

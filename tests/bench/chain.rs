@@ -66,12 +66,12 @@ pub fn run(stage: &mut Stage, seconds: f64) {
         shares.push((rows, middle.map(share)));
     }
     for (rows, share) in shares {
-        let what = format!("the chain's share, {rows} a commit");
-        judge(&what, Unit::Ratio, share, Budget::AtMost(SHARE_MAX));
+        let figure = format!("the chain's share, {rows} a commit");
+        judge(&figure, Unit::Ratio, share, Budget::AtMost(SHARE_MAX));
     }
 }
 
-/// Runs the writer for so many seconds.
+/// Runs the writer for this many seconds.
 fn write(database: &Path, rows: u64, chained: bool, seconds: f64) -> Outcome<Stretch> {
     let options =
         Options { path: database.to_owned(), sync: Durability::Full, retain: Retain::default() };

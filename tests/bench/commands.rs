@@ -89,17 +89,17 @@ fn people(world: &mut World) {
         let (name, key_of) = (format!("new{turn}").into(), key(3, turn));
         world.ask_through("registration", Caller::Nobody, call::Register { name, key: key_of });
         let agent: Box<str> = "a client".into();
-        let what = call::Login {
+        let call = call::Login {
             key: key(1, turn + 100),
             session: key(4, turn),
             remember: false,
             agent: agent.clone(),
         };
-        world.ask_through("login", Caller::Nobody, what);
+        world.ask_through("login", Caller::Nobody, call);
         let (name, session_key) = (format!("visitor {turn}").into(), key(5, turn));
-        let what =
+        let call =
             call::BeGuest { name, color: None, session: session_key, remember: false, agent };
-        world.ask_through("a guest comes", Caller::Nobody, what);
+        world.ask_through("a guest comes", Caller::Nobody, call);
         let subscription =
             world.subscribe_in("a subscription in a crowded room", session(turn + 200), CROWDED);
         let event = ClientEvent::Room(RoomEvent::Join { name: None, color: None });
@@ -124,9 +124,9 @@ fn people(world: &mut World) {
 fn rooms(world: &mut World) {
     for turn in 0..TIMES {
         let who = || session(turn + 400);
-        let what =
+        let call =
             call::MakeRoom { settings: room_settings(&format!("a new one {turn}")), chance: turn };
-        world.ask_through("a room is made", who(), what);
+        world.ask_through("a room is made", who(), call);
         let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
         let title = shanty::chat::Title::new(&format!("other {turn}"));
         let change = RoomChange { title, ..RoomChange::default() };
@@ -142,15 +142,15 @@ fn rooms(world: &mut World) {
         // One of an account's 10,000 subscriptions makes way for the next.
         let (subscription, protocol, room) =
             (world.subscription(), shanty::chat::ProtocolId(1), RoomRef::Id(LOBBY));
-        let access = Access::Token { room: LOBBY, generation: 0, session: None };
+        let access = Access::Token { room: LOBBY, password_generation: 0, session: None };
         let name = Name::new(&format!("n{WIDE}")).expect("a name");
         let (granted, first) = (world.now.plus_secs(1), world.now);
         let claim = Some(NameClaim { name, granted, first });
-        let what = call::Subscribe { subscription, protocol, room, access, claim, enter: false };
-        world.ask("a connection takes another's place", session(WIDE), what);
+        let call = call::Subscribe { subscription, protocol, room, access, claim, enter: false };
+        world.ask("a connection takes another's place", session(WIDE), call);
         world.subscribe_in("", session(turn + 500), CROWDED);
-        let what = call::Expel { room: CROWDED, name: format!("n{}", turn + 500).into() };
-        world.ask_through("somebody is put out", session(OWNER), what);
+        let call = call::Expel { room: CROWDED, name: format!("n{}", turn + 500).into() };
+        world.ask_through("somebody is put out", session(OWNER), call);
         world.ask_through(
             "a room for two",
             who(),
@@ -186,12 +186,12 @@ fn held(world: &mut World) {
     let (room, access) = (RoomId(3), Access::Open);
     for turn in 0..PRESENT {
         let (room, change) = (RoomRef::Id(room), change(turn));
-        let what = call::ChangeRoom { room, access, change, chance: turn };
-        world.ask("a change that waits for another", session(BUSY), what);
+        let call = call::ChangeRoom { room, access, change, chance: turn };
+        world.ask("a change that waits for another", session(BUSY), call);
         if turn == 1_000 {
             // Up to here one by one; then the room is deleted for all the rest.
-            let what = call::RemoveRoom { room: RoomRef::Id(RoomId(3)), access };
-            world.ask("a change that waits for another", session(BUSY), what);
+            let call = call::RemoveRoom { room: RoomRef::Id(RoomId(3)), access };
+            world.ask("a change that waits for another", session(BUSY), call);
         }
     }
     world.settle("10,000 who wait for a change");
@@ -236,16 +236,16 @@ fn time(world: &mut World) {
 
 fn ends(world: &mut World) {
     let (room, access) = (RoomRef::Id(CROWDED), Access::Open);
-    let what = call::RemoveRoom { room: room.clone(), access };
-    world.ask_through("the end of a crowded room", owner(OWNER), what);
+    let call = call::RemoveRoom { room: room.clone(), access };
+    world.ask_through("the end of a crowded room", owner(OWNER), call);
     world.ask("what one can bring back", owner(OWNER), call::Deleted);
-    let what = call::RestoreRoom { room: CROWDED, title: None };
-    world.ask_through("a deleted room of 9,000 comes back", owner(OWNER), what);
+    let call = call::RestoreRoom { room: CROWDED, title: None };
+    world.ask_through("a deleted room of 9,000 comes back", owner(OWNER), call);
     world.crowd(CROWDED);
     let (visibility, password) = (Some(Visibility::Private), Some("hash".into()));
     let change = RoomChange { visibility, password, ..RoomChange::default() };
-    let what = call::ChangeRoom { room, access, change, chance: 1 };
-    world.ask_through("a crowded room closes", owner(OWNER), what);
+    let call = call::ChangeRoom { room, access, change, chance: 1 };
+    world.ask_through("a crowded room closes", owner(OWNER), call);
     world.ask_through(
         "the end of a session with 10,000 subscriptions",
         session(WIDE),
@@ -279,7 +279,7 @@ fn pairs(world: &mut World) {
 fn report(world: &World) {
     table("One command in the event loop, at the limits", &["given", "median", "worst", "1 ms"]);
     let mut missed = 0;
-    for (what, times) in &world.times {
+    for (name, times) in &world.times {
         let mut times = times.clone();
         times.sort_unstable();
         let (median, worst) = (times[times.len() / 2], times[times.len() - 1]);
@@ -290,7 +290,7 @@ fn report(world: &World) {
         let tell = |time: Duration| format!("{:.3} ms", time.as_secs_f64() * 1e3);
         let verdict = if holds { "holds" } else { "missed" };
         row(
-            &format!("  {what}"),
+            &format!("  {name}"),
             &[times.len().to_string(), tell(median), tell(worst), verdict.into()],
         );
     }

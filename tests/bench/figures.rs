@@ -152,11 +152,11 @@ impl Run<'_> {
             results.push((members, own, ratio));
         }
         for (members, own, ratio) in results {
-            let what = format!("room of {members}, server/gathering floor");
-            judge(&what, Unit::Ratio, ratio, Budget::AtLeast(DELIVERIES_RATIO_MIN));
+            let figure = format!("room of {members}, server/gathering floor");
+            judge(&figure, Unit::Ratio, ratio, Budget::AtLeast(DELIVERIES_RATIO_MIN));
             if members == ROOMS[0] {
-                let what = format!("room of {members}, deliveries per CPU-second");
-                judge(&what, Unit::Millions, own, Budget::AtLeast(DELIVERIES_MIN));
+                let figure = format!("room of {members}, deliveries per CPU-second");
+                judge(&figure, Unit::Millions, own, Budget::AtLeast(DELIVERIES_MIN));
             }
         }
     }
@@ -185,8 +185,8 @@ impl Run<'_> {
             results.push((members, ratio));
         }
         for (members, ratio) in results {
-            let what = format!("room of {members}, CPU of server/a write each");
-            judge(&what, Unit::Ratio, ratio, Budget::AtMost(PACED_RATIO_MAX));
+            let figure = format!("room of {members}, CPU of server/a write each");
+            judge(&figure, Unit::Ratio, ratio, Budget::AtMost(PACED_RATIO_MAX));
         }
     }
 
@@ -210,8 +210,8 @@ impl Run<'_> {
         row(&format!("  each of {members} idle websockets"), &sockets);
         row("    all in one room", &[cell(Unit::Kib, each(joined))]);
         judge("idle server", Unit::Mib, idle(out), Budget::AtMost(IDLE_SERVER_KIB_MAX));
-        for (what, kib) in [("idle websocket", out), ("idle websocket in a room", joined)] {
-            judge(what, Unit::Kib, each(kib), Budget::AtMost(IDLE_SOCKET_KIB_MAX));
+        for (figure, kib) in [("idle websocket", out), ("idle websocket in a room", joined)] {
+            judge(figure, Unit::Kib, each(kib), Budget::AtMost(IDLE_SOCKET_KIB_MAX));
         }
     }
 

@@ -88,7 +88,7 @@ impl Flock {
         self.members[index].send(frames);
     }
 
-    /// Waits for readiness, at most so long, and reads everything available. `hear` gets each text:
+    /// Waits for readiness up to a deadline, and reads everything available. `hear` gets each text:
     /// the client's index, its count of earlier texts, and the text. Returns the number of texts.
     #[inline]
     pub fn pump(

@@ -146,7 +146,7 @@ impl Floor {
         }
     }
 
-    /// One write of the queued bytes and then of so many frames.
+    /// One write of the queued bytes and then of this many frames.
     fn give(&mut self, index: usize, count: usize) {
         let frames = &self.frames[..count.min(GATHERED_MAX) * self.frame_bytes];
         let Some(subscription) = &mut self.subscriptions[index] else { return };
@@ -191,7 +191,7 @@ impl SubscriptionGuard {
                 ANYTHING.len()
             ),
         };
-        // An empty socket takes so little; if it is broken, the next read says so.
+        // An empty socket takes these few bytes; if it is broken, the next read fails.
         let _ = self.stream.write(answer.as_bytes());
         if self.open {
             return end + 4;

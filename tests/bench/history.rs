@@ -115,7 +115,7 @@ impl Asked {
 pub fn run(servers: &mut [Asked]) -> Outcome<()> {
     const TURNS: usize = 5;
     table("A page of history, processor time of the server", &["server", "before"]);
-    for (what, path) in ASKED {
+    for (figure, path) in ASKED {
         let mut costs: Vec<Vec<f64>> = servers.iter().map(|_| Vec::new()).collect();
         for _ in 0..TURNS {
             for (server, costs) in servers.iter_mut().zip(&mut costs) {
@@ -128,9 +128,9 @@ pub fn run(servers: &mut [Asked]) -> Outcome<()> {
         };
         let cells: Vec<f64> = costs.iter_mut().map(middle).collect();
         let told: Vec<String> = cells.iter().map(|cost| cell(Unit::Micros, Some(*cost))).collect();
-        row(&format!("  {what}"), &told);
+        row(&format!("  {figure}"), &told);
         if path.starts_with("/api") {
-            judge(what, Unit::Micros, cells.first().copied(), Budget::AtMost(PAGE_MICROS_MAX));
+            judge(figure, Unit::Micros, cells.first().copied(), Budget::AtMost(PAGE_MICROS_MAX));
         }
     }
     Ok(())

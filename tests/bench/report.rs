@@ -54,12 +54,12 @@ pub enum Budget {
 }
 
 /// Prints beside a value whether it keeps its budget; nothing without a value.
-pub fn judge(what: &str, unit: Unit, value: Option<f64>, budget: Budget) {
+pub fn judge(figure: &str, unit: Unit, value: Option<f64>, budget: Budget) {
     let Some(value) = value else { return };
     let (met, bound, limit) = match budget {
         Budget::AtLeast(limit) => (value >= limit, "at least", limit),
         Budget::AtMost(limit) => (value <= limit, "at most", limit),
     };
     let word = if met { "met" } else { "NOT met" };
-    println!("  {word:<8} {what}: {}, {bound} {}", unit.tell(value), unit.tell(limit));
+    println!("  {word:<8} {figure}: {}, {bound} {}", unit.tell(value), unit.tell(limit));
 }

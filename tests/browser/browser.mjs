@@ -1,14 +1,14 @@
-// A real browser (Chromium) against a server: what any page can do that is not ours.
+// Other pages in a real browser (Chromium): what the server lets them do.
 //
 //     node browser.mjs
 //
-// A private room is entered from a page with the token as subprotocol, the only way that browsers
-// have; a foreign page reads nothing. The server's own page is in client.mjs. Prints a line for
-// each check that fails, then `N passed, N failed`.
+// A page enters a private room with the token as subprotocol, the only way that browsers have; a
+// foreign page reads nothing. The server's own page is in client.mjs. Prints a line for each failed
+// check, then `N passed, N failed`.
 
 import { equal, main } from "./kit.mjs";
 
-// What a page would do that wants to chat in a private room.
+// The script of a page that chats in a private room.
 async function privateRoom({ browser, server }) {
   const context = await browser.newContext();
   const page = await context.newPage();

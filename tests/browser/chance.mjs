@@ -1,10 +1,9 @@
-// People at random on three pages, while the server is killed and requests fail: at the end every
-// page shows what the log has, and nothing that was said is lost, or stands twice. In a real
-// browser (Chromium).
+// Random actions on three pages in a real browser (Chromium), while the server is killed and
+// requests fail: in the end every page shows the log, and no sent message is lost or doubled.
 //
 //     SEED=7 STEPS=300 node chance.mjs
 //
-// Prints its seed, a line for each check that fails, then `N passed, N failed`.
+// Prints its seed, a line for each failed check, then `N passed, N failed`.
 
 import { equal, main, serve, that } from "./kit.mjs";
 import { WIDE, ask, beGuest, inside, troubles, visit } from "./client/page.mjs";
@@ -15,7 +14,7 @@ const ROOMS = [1, 2, 3];
 const SOON = { timeout: 2000 };
 const GONE = "This message was deleted.";
 
-// A number below another one; the same ones for the same seed (a linear congruential generator).
+// A random number below `most`, repeatable by the seed (a linear congruential generator).
 let state = SEED;
 function below(most) {
   state = (state * 1103515245 + 12345) % 2 ** 31;
@@ -24,13 +23,13 @@ function below(most) {
 
 const link = (room) => `#rooms a[href="#/room/${room}"]`;
 
-// The number and the text of one's last message; null if one has said nothing.
+// The `seq` and the text of the page's last own message; null if there is none.
 const last = (page) => page.evaluate(() => {
   const own = [...document.querySelectorAll("#messages .mine[data-seq]")].at(-1);
   return own && { seq: own.dataset.seq, text: own.querySelector(".body").innerText.trim() };
 });
 
-// Presses Enter, if that is what is written, and nothing came in between. What became of it.
+// Presses Enter if the field still has this text. Returns what happened to the text.
 const enter = (page, text) => page.evaluate((text) => {
   const field = document.getElementById("text");
   if (field.value !== text) return "kept";
@@ -39,7 +38,7 @@ const enter = (page, text) => page.evaluate((text) => {
   return editing ? "edited" : "said";
 }, text);
 
-// What is on the screen of the open room, and what the log has of it, in the same words.
+// The open room on the screen, and the same room in the log, in one format.
 const shown = (page) => page.evaluate(() =>
   [...document.querySelectorAll("#messages .message")].map((one) => [
     one.querySelector(".body").innerText.trim(),
@@ -68,8 +67,8 @@ async function chance(place) {
 
   let words = 0;
   const said = [];
-  const touched = new Set(); // what somebody tried to change or to take back
-  const cut = new Set(); // whose requests fail, or take long
+  const touched = new Set(); // messages that a page has tried to edit or delete
+  const cut = new Set(); // pages whose requests fail, or take long
   const trip = async (route) => {
     if (below(2)) return route.abort();
     await new Promise((done) => { setTimeout(done, below(1500)); });
@@ -78,7 +77,7 @@ async function chance(place) {
   const say = async (page) => {
     const text = `word ${words += 1}`;
     await page.fill("#text", text, SOON);
-    // An edit that fails is given back, to be sent again: only what is said is sure to stand.
+    // A failed edit goes back into the field, to be sent again; only a message is sure to be sent.
     if (await enter(page, text) === "said") said.push(text);
   };
   const go = (page) => page.click(link(ROOMS[below(3)]), SOON);
@@ -121,7 +120,7 @@ async function chance(place) {
   ];
   for (let step = 0; step < STEPS; step += 1) {
     const page = pages[below(pages.length)];
-    // What is not there cannot be done.
+    // The element may be missing: then the action is impossible.
     await acts[below(acts.length)](page).catch((error) => {
       if (error.name !== "TimeoutError") throw error;
     });
@@ -141,7 +140,7 @@ async function chance(place) {
     for (const [at, page] of pages.entries()) {
       await page.click(link(room));
       await page.keyboard.press("Escape");
-      await page.waitForTimeout(1000); // So long that it counts as read.
+      await page.waitForTimeout(1000); // Long enough to count as read.
       const found = await shown(page);
       equal(found.slice(-40), log.slice(-40), `what page ${at} shows of room ${room}`);
     }

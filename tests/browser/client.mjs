@@ -2,8 +2,8 @@
 //
 //     node client.mjs [PART]...
 //
-// All that the page must do, by theme, in client/. Prints a line for each check that fails and how
-// long each part took, then `N passed, N failed`.
+// Everything that the page must do, by topic, in client/. Prints a line for each failed check, the
+// time of each part, then `N passed, N failed`.
 
 import { equal, main } from "./kit.mjs";
 import { troubles } from "./client/page.mjs";

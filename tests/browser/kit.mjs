@@ -1,4 +1,4 @@
-// What the scripts share that drive a real browser: a server, Chromium, and a count of what held.
+// Shared by the scripts that drive a real browser: a server, Chromium, and the count of checks.
 
 import { spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
@@ -31,13 +31,14 @@ export function equal(found, wanted, what) {
   that(JSON.stringify(found) === JSON.stringify(wanted), what, { found, wanted });
 }
 
-// Starts the server, on a port of its choice unless it had one; its origin, and how to end it.
+// Starts the server, on a free port or on the given one; returns its origin, and a function that
+// ends it.
 export async function serve(folder, port = 0) {
   const listen = `127.0.0.1:${port}`;
   const words = ["--listen", listen, "--db", join(folder, "shanty.db"), "--log", "warn"];
-  // The scripts say in a second what people say in an hour.
+  // The scripts send in a second what people send in an hour.
   const env = { ...process.env, SHANTY_LIMITS: "off" };
-  // What it says of faults that are provoked here would look like failures: see `run`.
+  // Its log would look like failures, as the scripts provoke errors: see `run`.
   const log = openSync(join(folder, "server.log"), "a");
   const server = spawn(BINARY, words, { stdio: ["ignore", "pipe", log], env });
   closeSync(log);
@@ -54,13 +55,13 @@ export async function serve(folder, port = 0) {
   throw new Error(`the server does not start: ${readFileSync(join(folder, "server.log"))}`);
 }
 
-// A browser that remembers, as people's do; what Playwright calls a context is incognito.
+// A browser with a profile on disk, as people use it; Playwright's contexts are incognito.
 export function remembering(folder) {
   return chromium.launchPersistentContext(folder, { executablePath: CHROMIUM, args: FLAGS });
 }
 
-// Runs groups of parts, one group after the other, and of each group two parts at a time, each with
-// a browser and a server of its own. Words on the command line choose among them. Exits.
+// Runs groups of parts, one group after the other; of each group two parts at a time, each with its
+// own browser and server. Arguments choose parts by name. Exits.
 export async function main(...groups) {
   const named = process.argv.slice(2);
   for (const group of groups) {

@@ -1,9 +1,9 @@
-// The page where there is no server, or another one than before, and where a proxy has put it below
-// a path of its own; in a real browser (Chromium).
+// The page in a real browser (Chromium): without a server, after an update of the server, and below
+// the path of a proxy.
 //
 //     node offline.mjs [PART]...
 //
-// Prints a line for each check that fails and how long each part took, then `N passed, N failed`.
+// Prints a line for each failed check, the time of each part, then `N passed, N failed`.
 
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
@@ -14,8 +14,8 @@ import { beGuest, inside, reads, saySurely, shows, visit, WIDE } from "./client/
 const NEWER = "0".repeat(16);
 const MARK = "\ndocument.documentElement.dataset.version = \"newer\";\n";
 
-// A proxy before the server, which it puts below a path and cuts that off, as they do. `newer`: it
-// makes the server look like a later one, whose folder has another name and another app.js.
+// A proxy that serves the server below a path, and removes the path from requests. `newer`: it
+// makes the server look like a later version, with another folder name and another app.js.
 async function proxy(target, below) {
   const place = { newer: false, sockets: new Set() };
   const folder = /web\/([0-9a-f]{16})\//.exec(await (await fetch(`${target.url}/sw.js`)).text())[1];
@@ -65,7 +65,7 @@ async function proxy(target, below) {
   return place;
 }
 
-// What the service worker has kept, once it has; paths as the page would name them.
+// The files that the service worker has cached, by their paths in the page.
 async function kept(page) {
   return page.evaluate(async () => {
     await navigator.serviceWorker.ready;
@@ -151,11 +151,11 @@ async function newer(place) {
   for (const [page, name] of [[ann, "Ann"], [bob, "Bob"]]) {
     await beGuest(page, name);
     await kept(page);
-    await page.reload(); // Only from now on the service worker answers for the page.
+    await page.reload(); // From now on the service worker answers the page's requests.
     await inside(page);
     equal(await version(page), undefined, "the old page");
   }
-  // Bob looks elsewhere while the server is exchanged.
+  // Bob's page is hidden while the server is updated.
   await bob.evaluate(() => {
     Object.defineProperty(document, "hidden", { get: () => true });
   });
@@ -206,7 +206,7 @@ async function installable({ folder, server }) {
   await context.close();
 }
 
-// On phones it is the service worker that shows notifications.
+// On phones the service worker shows notifications.
 async function phone({ browser, folder, server }) {
   const bob = await visit(browser, server.url);
   await beGuest(bob, "Bob");
@@ -220,7 +220,7 @@ async function phone({ browser, folder, server }) {
     globalThis.Notification = new Proxy(Notification, {
       construct() { throw new TypeError("Illegal constructor"); },
     });
-    // To ask Chromium for the notifications while it shows one can take that one away.
+    // Listing Chromium's notifications while it shows one can remove that one.
     const workers = ServiceWorkerRegistration.prototype;
     const show = workers.showNotification;
     globalThis.notified = new Promise((done) => {
@@ -240,7 +240,7 @@ async function phone({ browser, folder, server }) {
   await ann.keyboard.press("Escape");
   await ann.evaluate(() => { globalThis.away = true; });
   await saySurely(bob, "@Ann come");
-  // Those that are shown, as soon as there are so many.
+  // The shown notifications, once there are this many.
   const shown = (many) => ann.evaluate(async (many) => {
     for (let left = 150; ; left -= 1) {
       const all = await (await navigator.serviceWorker.ready).getNotifications();

@@ -1,8 +1,8 @@
-// Pictures of every screen of the page, light and dark, on a desk and on a phone: to be looked at.
+// Takes pictures of every screen of the page, light and dark, on a desktop and on a phone.
 //
 //     node shots.mjs FOLDER
 //
-// Those in shots/ are of the README. They were made where there is a font with emoji.
+// The README shows those in shots/, which were made on a machine with an emoji font.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -67,14 +67,14 @@ async function town(url) {
     const path = `rooms/1/messages/${said[at].seq}/reactions/${encodeURIComponent(emoji)}`;
     await as(name, "PUT", path);
   }
-  // Some of them listen, and so are here.
+  // Some of them have an open stream, and so are online.
   for (const name of ["Jonas", "Ines", "Tom"]) {
     await fetch(`${url}/api/v1/events`, { headers: { Authorization: `Bearer ${keys[name]}` } });
   }
   return { keys, rooms, as };
 }
 
-// Every screen, in one colour scheme on one kind of screen.
+// Every screen, in one colour scheme and one size.
 async function tour(place, options, name, { keys, rooms, as }) {
   const { browser, server } = place;
   const page = await visit(browser, server.url, options, true);

@@ -3,9 +3,9 @@
 //
 //     node streams.mjs
 //
-// A page's EventSource comes back by itself and says where it was (Last-Event-ID); its WebSocket
-// and curl say so with `since`. Each hears every message once. Prints a line for each check that
-// fails, then `N passed, N failed`.
+// A page's EventSource reconnects by itself and sends its position in `Last-Event-ID`; its
+// WebSocket and curl send it in `since`. Each receives every message once. Prints a line for each
+// failed check, then `N passed, N failed`.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -21,7 +21,7 @@ async function ask(url, method, path, body, key) {
   return response.json();
 }
 
-// Listens in the page: what is said, and where each connection began.
+// Opens streams in the page; records the messages, and the start of each connection.
 function listen() {
   window.said = [];
   window.opened = [];

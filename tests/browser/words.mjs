@@ -1,12 +1,11 @@
-// What the page makes of words, in Chromium and in Firefox.
+// The page's parser of texts, in Chromium and in Firefox.
 //
 //     node words.mjs
 //
-// Whom a text calls and how it is drawn, by the table that the server is held against, too
-// (tests/texts.json); and that no text of twice the length takes much more than twice the time:
-// what is quadratic takes four times.
+// Tests mentions and markup with the table that also tests the server (tests/texts.json); and that
+// a text of twice the length takes about twice the time (quadratic code would take four times).
 //
-// Prints a line for each check that fails, then `N passed, N failed`.
+// Prints a line for each failed check, then `N passed, N failed`.
 
 import { readFileSync } from "node:fs";
 import puppeteer from "puppeteer-core";
@@ -15,7 +14,7 @@ import { equal, main, that } from "./kit.mjs";
 const TABLE = JSON.parse(readFileSync(new URL("../texts.json", import.meta.url), "utf8"));
 const FIREFOX = process.env.FIREFOX || "/usr/bin/firefox-esr";
 
-// In the page: its own formatter, as it is served.
+// Runs in the page: the formatter, as the server serves it.
 async function drawn({ names, cases }) {
   const base = document.querySelector("script[type=module]").src;
   const { markdown } = await import(new URL("markdown.js", base));
@@ -37,21 +36,21 @@ async function drawn({ names, cases }) {
   });
 }
 
-// Which texts are shown large.
+// The texts that the page shows large.
 async function large(texts) {
   const base = document.querySelector("script[type=module]").src;
   const { onlyEmoji } = await import(new URL("markdown.js", base));
   return texts.filter(onlyEmoji);
 }
 
-// How much longer the formatter takes for a text of twice the length, at the least of some tries.
+// The factor of the time for a text of twice the length; the least of several runs.
 async function growth({ shape, from }) {
   const base = document.querySelector("script[type=module]").src;
   const { markdown } = await import(new URL("markdown.js", base));
   const [begin, middle, end] = shape;
   const text = (length) => begin + middle.repeat(Math.ceil(length / middle.length)) + end;
   const names = ["bob", "Mary Lou", "a"];
-  // Clocks in browsers are coarse: as often as it takes to see it.
+  // The clocks of browsers are coarse, so this repeats the work until the time is measurable.
   const time = (words, times) => {
     const start = performance.now();
     for (let one = 0; one < times; one += 1) markdown(words, names, Infinity);

@@ -1,4 +1,4 @@
-"""ChitChat as its own kind of client sees it: rooms by `aiohttp`, chatting by `websockets`.
+"""ChitChat through usual client libraries: rooms by `aiohttp`, chatting by `websockets`.
 
 Every row of the table in the contract that a client can see, the refusals as data.
 """
@@ -35,7 +35,7 @@ BAD_ROOMS = [
 ]
 STATUS = {101: 404, 104: 401, 304: 401, 401: 401, 402: 401, 403: 403}
 ROOM = {"title", "visibility", "createdAt", "updatedAt", "id", "users"}
-# What is refused over the websocket: the event, the code, the field.
+# Refused events: the event, the code, the field.
 BAD_EVENTS = [
     ("no JSON", 303, None),
     ("[]", 303, None),
@@ -59,14 +59,14 @@ SAID = ["hello", "💣" * 4000, "x" * 4000, "שלום \u202e", "<script>alert(1)
 
 
 def error(body):
-    """Code and field of a failure, if it has the shape of one."""
+    """The code and the field of a failure; None if it is not one."""
     if set(body) != {"status", "error"} or body["status"] is not False:
         return body
     return body["error"].get("code"), body["error"].get("field")
 
 
 def is_moment(text):
-    """Whether it is RFC 3339 in UTC, with sub-seconds, and now."""
+    """Whether a time is the current time as RFC 3339, in UTC, with parts of a second."""
     moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
     now = datetime.now(moment.tzinfo)
     is_utc = moment.utcoffset() == timedelta(0)
@@ -74,7 +74,7 @@ def is_moment(text):
 
 
 async def rooms(checks, server):
-    """Making, finding, changing and removing rooms."""
+    """Creating, finding, changing and deleting rooms."""
     async with http(server) as client, http(server) as owner, http(server) as other:
         await account(owner, "Owner")
         await account(other, "Other")
@@ -148,8 +148,8 @@ async def rooms(checks, server):
                 status, found = await answer(call)
                 checks.equal((status, error(found)[0]), (401, 104), "another's room")
         status, _ = await answer(owner.put(f"/chats/{owned}", json={"description": "mine"}))
-        checks.equal(status, 200, "one's own room")
-        checks.equal((await answer(owner.delete(f"/chats/{owned}")))[0], 200, "one's own room")
+        checks.equal(status, 200, "a room of its owner")
+        checks.equal((await answer(owner.delete(f"/chats/{owned}")))[0], 200, "a room of its owner")
         status, _ = await answer(client.patch("/chats/2"))
         checks.equal(status, 405, "PATCH")
         body = json.dumps({"title": "Big", "description": "x" * 70_000, **PUBLIC})
@@ -157,7 +157,7 @@ async def rooms(checks, server):
 
 
 async def granting(checks, server):
-    """Tokens: who gets one."""
+    """Which clients get a token."""
     async with http(server) as client, http(server) as anne:
         await account(anne, "Anne")
         await answer(client.post("/chats", json={"title": "Cabin", **PRIVATE}))
@@ -188,7 +188,7 @@ async def granting(checks, server):
             found, failure = await answer(client.post(path, data=text))
             checks.equal((found, error(failure)), (status, (code, field)), f"token {text}")
         status, body = await answer(anne.post(path, json={**good, "name": "anne"}))
-        checks.equal(status, 201, "one's own registered name")
+        checks.equal(status, 201, "the own registered name")
         token = (await answer(client.post(path, json=good)))[1]["token"]
         socket = await listen(server, "/chats/2/ws", subprotocols=["chat", token])
         checks.equal(socket.socket.subprotocol, token, "the token is echoed")
@@ -208,7 +208,7 @@ async def granting(checks, server):
 
 
 async def chat(checks, server):
-    """Events: what everybody hears, and what is refused to one alone."""
+    """Events are broadcast; refusals go to their sender alone."""
     async with http(server) as client:
         await account(client, "Anne")
         room = (await answer(client.post("/chats", json={"title": "Deck", **PUBLIC})))[1]["id"]
@@ -245,7 +245,7 @@ async def chat(checks, server):
         checks.equal(error(await second.next() or {}), (202, "name"), f"{name} is somebody's")
     await second.say(event_type="send", name="Capital", msg="without a join")
     found = await first.next() or {}
-    if found.get("event_type") == "join":  # That somebody came may be told before what they say.
+    if found.get("event_type") == "join":  # A join may precede the message.
         await second.next()
         found = await first.next() or {}
     checks.equal(found.get("msg"), "without a join", "a send without a join")
@@ -274,7 +274,7 @@ async def chat(checks, server):
 
 
 async def between(checks, server):
-    """What is said through one protocol is heard through the other."""
+    """A message sent through one protocol is received through the other."""
     async with http(server) as client:
         _, session = await account(client, "Anne")
     chitchat = await listen(server, "/chats/1/ws")
@@ -315,7 +315,7 @@ async def between(checks, server):
 
 
 async def gone(checks, server):
-    """The end of a room, and that everything lasts."""
+    """Deleting a room; and persistence."""
     async with http(server) as client:
         room = (await answer(client.post("/chats", json={"title": "Deck", **PRIVATE})))[1]["id"]
         good = {"name": "david", "secret": SECRET_WORDS}

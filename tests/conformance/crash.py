@@ -24,13 +24,13 @@ from piratchat import answer
 ROUNDS = int(sys.argv[1]) if sys.argv[1:] else 20
 SEED = int(sys.argv[2]) if sys.argv[2:] else random.randrange(10**6)
 REGISTRARS, CHANGERS, PIRATES, GUESTS = 3, 3, 3, 3
-# What is refused says so, and so can be looked for.
+# Refused messages contain this text, so that the log can be searched for it.
 REFUSED = "refused"
 LOST = (aiohttp.ClientError, ConnectionClosed, OSError, asyncio.TimeoutError, EOFError)
 
 
 class Book:
-    """What the server has acknowledged so far, and what was in flight when it died."""
+    """The acknowledged changes, and those in flight when the server died."""
 
     def __init__(self, checks):
         self.checks = checks
@@ -38,10 +38,10 @@ class Book:
         self.is_killing = False
         self.keys = {}
         self.sessions = {}
-        # A room's number: what it may look like; None: it may be gone.
+        # By a room's number: its possible states; None: it may be deleted.
         self.rooms = {}
         self.password = None
-        # Texts whose sender knows that they are kept, and what each websocket heard, in order.
+        # The acknowledged texts, and the texts that each websocket received, in order.
         self.said = []
         self.heard = []
         self.refusals = 0
@@ -52,13 +52,13 @@ class Book:
         return self.number
 
     def refused(self, found, wanted, what):
-        """Something had to be refused."""
+        """Counts an expected refusal."""
         self.refusals += 1
         self.checks.equal(found, wanted, what)
 
 
 async def registrar(server, book):
-    """Registers, logs in, logs some out again."""
+    """Registers and logs in accounts, and logs some of them out."""
     async with http(server) as web:
         while True:
             name = f"user{book.next()}"
@@ -79,7 +79,7 @@ async def registrar(server, book):
 
 
 async def changer(server, book):
-    """Makes rooms, changes them, removes some."""
+    """Creates and changes rooms, and deletes some of them."""
     async with http(server) as web:
         while True:
             facts = {"title": f"Room {book.next()}", "description": "new", "visibility": "public"}
@@ -162,7 +162,7 @@ async def pirate(server, book):
 
 
 async def guest(server, book):
-    """Chats through ChitChat, and hears everything; sends some under another's name."""
+    """Chats through ChitChat, and receives everything; sends some messages under another's name."""
     socket = await listen(server, "/chats/1/ws")
     name = f"Guest {book.next()}"
     heard = []
@@ -184,17 +184,17 @@ async def guest(server, book):
 
 
 async def until_killed(book, work):
-    """Runs one client to the end of the server."""
+    """Runs one client until the server ends."""
     try:
         await work
     except (*LOST, TypeError, json.JSONDecodeError) as error:
-        # aiohttp says so by TypeError when a JSON message was wanted and a close came.
+        # aiohttp raises TypeError if a close arrives instead of a JSON message.
         if not book.is_killing:
             raise error
 
 
 async def strike(server, book):
-    """All clients at once, and then the axe."""
+    """Runs all clients at once, and then kills the server."""
     book.is_killing = False
     crew = [(registrar, REGISTRARS), (changer, CHANGERS), (pirate, PIRATES), (guest, GUESTS)]
     work = [one(server, book) for one, count in crew for _ in range(count)]
@@ -215,7 +215,7 @@ async def strike(server, book):
 
 
 async def look(server, book, keys):
-    """Asks the server for everything that it must know."""
+    """Requests everything that the server must have stored."""
     checks = book.checks
     async with http(server) as web:
         for name, key in keys:
@@ -233,7 +233,7 @@ async def look(server, book, keys):
             opens.append((await answer(web.post("/chats/cabin/token", json=asked)))[0])
         known = not book.password or opens.count(201) == 1
         checks.that(known or opens == [404], "one of the passwords opens", opens)
-        if opens == [404]:  # Its making was in flight.
+        if opens == [404]:  # Its creation was in flight.
             book.password = None
     for session, may_be in book.sessions.items():
         async with http(server, cookies={"session": session}) as web:
@@ -242,7 +242,7 @@ async def look(server, book, keys):
 
 
 def read_log(server, book):
-    """Compares the log with what was acknowledged and heard."""
+    """Compares the log with the acknowledged and the received messages."""
     checks = book.checks
     database = sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)
     checks.equal(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)], "integrity")
@@ -270,7 +270,7 @@ def read_log(server, book):
 
 
 async def crash(checks, server):
-    """All rounds."""
+    """Runs all rounds."""
     random.seed(SEED)
     book = Book(checks)
     for _ in range(ROUNDS):
@@ -282,7 +282,7 @@ async def crash(checks, server):
         older = random.sample(keys[:before], min(before, 20))
         await look(server, book, keys[before:] + older)
         count = read_log(server, book)
-        # A session in doubt is decided now, and looked at no more.
+        # A session that was in flight is known now, and not checked again.
         book.sessions = {key: may_be for key, may_be in book.sessions.items() if len(may_be) == 1}
         if len(book.sessions) > 300:
             book.sessions = dict(random.sample(list(book.sessions.items()), 300))

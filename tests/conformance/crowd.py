@@ -27,27 +27,27 @@ CLIENTS = int(sys.argv[1]) if sys.argv[1:] and sys.argv[1].isdigit() else 1000
 MESSAGES, SPEAKERS, BATCH = 50, 10, 50
 # Between two messages: a thousand deliveries take this process some 50 ms.
 PACE = 0.25
-# What is said through ChitChat is long, so that who does not read is soon behind by 256 KiB.
+# ChitChat's messages are long, so that a client that does not read is soon 256 KiB behind.
 PADDING = "💣" * 3900
 
 
 class Client:
-    """One websocket, and when it heard what."""
+    """One websocket, and the times at which it received messages."""
 
     def __init__(self, name, is_piratchat):
         self.name = name
         self.is_piratchat = is_piratchat
         self.socket = None
-        # What was said, in the order of hearing: the number of the message, None for an ack.
+        # The received messages by number, in order; None for an acknowledgement.
         self.heard = []
         self.delays = []
-        # Who left, and after how many messages.
+        # The announced leaves, each with the number of messages before it.
         self.left = {}
         self.odd = []
         self.task = None
 
     async def open(self, server, session=None):
-        """Connects, and listens from then on."""
+        """Connects, and receives from then on."""
         path = "/ws" if self.is_piratchat else "/chats/1/ws"
         headers = {"Cookie": f"session={session}"} if session else {}
         self.socket = await connect(
@@ -75,7 +75,7 @@ class Client:
                 self.odd.append(event)
 
     async def say(self, number):
-        """Says a numbered message."""
+        """Sends a numbered message."""
         text = f"{number} {time.monotonic()} "
         if self.is_piratchat:
             await self.socket.send(json.dumps({"message": text}))
@@ -85,7 +85,7 @@ class Client:
 
 
 def never_reading(server):
-    """A raw websocket that joins and then does nothing, with the smallest of buffers."""
+    """A raw websocket with the smallest buffers, which joins and then does nothing."""
     host, port = server.address.split(":")
     stuck = socket.socket()
     stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
@@ -102,7 +102,7 @@ def never_reading(server):
 
 
 async def in_batches(calls, size=BATCH):
-    """Awaits coroutines, so many at a time; their results in order."""
+    """Awaits coroutines, a limited number at a time; returns their results in order."""
     results, calls = [], list(calls)
     for at in range(0, len(calls), size):
         results += await asyncio.gather(*calls[at : at + size])
@@ -110,7 +110,7 @@ async def in_batches(calls, size=BATCH):
 
 
 async def gather_crowd(server):
-    """Registers one half, and connects all."""
+    """Registers the clients of Piratchat, and connects all clients."""
     half = CLIENTS // 2
     pirates = [Client(f"Pirate{number}", True) for number in range(half)]
     guests = [Client(f"Guest {number}", False) for number in range(CLIENTS - half)]
@@ -131,20 +131,20 @@ async def gather_crowd(server):
 
 
 def memory(pid):
-    """What a process has in memory, in MiB, now and at its most."""
+    """A process's resident memory in MiB, now and at its peak."""
     with open(f"/proc/{pid}/status", encoding="ascii") as status:
         lines = dict(line.split(":", 1) for line in status)
     return [int(lines[field].split()[0]) / 1024 for field in ("VmRSS", "VmHWM")]
 
 
 async def crowd(checks, server):
-    """All of it."""
+    """Runs the whole test."""
     stuck = never_reading(server)
     pirates, guests = await gather_crowd(server)
     everybody = pirates + guests
     for guest in guests[: SPEAKERS // 2]:
         await guest.socket.send(json.dumps({"event_type": "join", "name": guest.name}))
-    # Until everybody has heard the joins, this process is busy with them.
+    # This process is busy until every client has received the joins.
     await asyncio.sleep(2)
     words = [sys.executable, __file__, "--stand-by", server.ws("/chats/1/ws")]
     bystander = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -156,7 +156,7 @@ async def crowd(checks, server):
         speaker = speakers[number * 7 % SPEAKERS]
         said[speaker.name].append(number)
         await speaker.say(number)
-        # Now and then several at once, so that they really race.
+        # Sometimes several at once, so that they race.
         if number % 5 != 4:
             await asyncio.sleep(PACE)
     deadline = time.monotonic() + PATIENCE
@@ -192,7 +192,7 @@ async def crowd(checks, server):
 
 
 def report(everybody, apart, server):
-    """The figures."""
+    """Prints the figures."""
     crowded = [delay for one in everybody for delay in one.delays]
     for who, delays in (("everybody's", sorted(crowded)), ("a bystander's", sorted(apart))):
         at = [delays[min(int(len(delays) * part), len(delays) - 1)] for part in (0.5, 0.99, 1)]
@@ -203,7 +203,7 @@ def report(everybody, apart, server):
 
 
 def stand_by(url):
-    """Hears all messages in a process that has nothing else to do; prints the delays."""
+    """Receives all messages in an otherwise idle process; prints the delays."""
     delays = []
     with connect_here(url, proxy=None, compression=None, max_size=None) as socket:
         print("listening", flush=True)

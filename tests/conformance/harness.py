@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: a server to talk to, and a count of what held.
+"""Shared by the scripts of this folder: a server, and the count of checks.
 
 The server is the one that SHANTY names, or the debug build; it listens on a port of its own choice
 and keeps its database in a folder of its own, so that scripts can run side by side.
@@ -24,7 +24,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("SHANTY") or str(ROOT / "target" / "debug" / "shanty")
 SECRET = "a secret that the tests share with the server, long enough for every algorithm"
-# How long an answer may take, and how long silence has to last to be believed, in seconds.
+# The deadline of an answer, and the length of a silence after which nothing follows, in seconds.
 PATIENCE, SILENCE = 10, 0.25
 
 __all__ = ["Checks", "ConnectionClosed", "InvalidStatus", "Listener", "SECRET", "SILENCE"]
@@ -32,14 +32,14 @@ __all__ += ["PATIENCE", "Server", "account", "http", "listen", "main"]
 
 
 class Checks:
-    """Counts; says only what failed."""
+    """Counts checks; prints those that fail."""
 
     def __init__(self):
         self.passed = self.failed = 0
         self.where = ""
 
     def that(self, ok, what, found=""):
-        """One check. `found`: what there was instead."""
+        """One check. `found`: the value found instead."""
         if ok:
             self.passed += 1
         else:
@@ -48,7 +48,7 @@ class Checks:
         return bool(ok)
 
     def equal(self, found, wanted, what):
-        """One check that two things are the same."""
+        """Checks that two values are equal."""
         return self.that(found == wanted, what, f"found {found!r}, wanted {wanted!r}")
 
 
@@ -72,21 +72,21 @@ class Server:
 
     @property
     def database(self):
-        """Where the database is."""
+        """The path of the database."""
         return os.path.join(self.folder, "shanty.db")
 
     @property
     def log(self):
-        """Where its log is."""
+        """The path of the server's log."""
         return os.path.join(self.folder, "server.log")
 
     def said(self):
-        """All that it has said."""
+        """The server's log so far."""
         return pathlib.Path(self.log).read_text(encoding="utf-8", errors="replace")
 
     @property
     def url(self):
-        """The server's own origin."""
+        """The server's origin."""
         return f"http://{self.address}"
 
     def ws(self, path):
@@ -94,11 +94,11 @@ class Server:
         return f"ws://{self.address}{path}"
 
     def start(self):
-        """Starts it, and waits until it says where it listens."""
+        """Starts the server, and waits until it prints its address."""
         words = [BINARY, "--listen", "127.0.0.1:0", "--db", self.database, "--log", "warn"]
-        # These suites say thousands of things at once, as nobody does.
+        # These suites send thousands of messages at once, as no person does.
         environment = {**os.environ, "SECRET_KEY": SECRET, "SHANTY_LIMITS": "off"}
-        # What it says of faults that are provoked here would look like failures: see `main`.
+        # Its log would look like failures, as the scripts provoke errors: see `main`.
         with open(self.log, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 words + list(self.flags),
@@ -114,7 +114,7 @@ class Server:
         self.address = found[1]
 
     def end(self, how=signal.SIGTERM):
-        """Ends it; how it exited."""
+        """Ends the server; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(how)
         self.process.stdout.close()
@@ -122,7 +122,7 @@ class Server:
 
 
 class Listener:
-    """A websocket whose messages are gathered as they come."""
+    """A websocket that queues received messages."""
 
     def __init__(self, socket):
         self.socket = socket
@@ -136,7 +136,7 @@ class Listener:
                 await self.heard.put(text)
         except ConnectionClosed:
             pass
-        await self.heard.put("null")  # So that nobody waits for more.
+        await self.heard.put("null")  # Wakes a caller that waits for the next message.
 
     async def next(self):
         """The next message, as JSON; None if there is none."""
@@ -146,7 +146,7 @@ class Listener:
             return None
 
     async def silent(self):
-        """Whether nothing comes for a while."""
+        """Whether nothing arrives for a while."""
         await asyncio.sleep(SILENCE)
         return self.heard.empty()
 
@@ -155,7 +155,7 @@ class Listener:
         await self.socket.send(json.dumps(fields))
 
     async def closed(self):
-        """Waits for the end; its close code, None if it does not come."""
+        """Waits for the end; returns the close code, None if there is no end in time."""
         try:
             await asyncio.wait_for(self.socket.wait_closed(), PATIENCE)
         except asyncio.TimeoutError:
@@ -169,7 +169,7 @@ class Listener:
 
 
 async def listen(server, path, token=None, session=None, headers=None, **options):
-    """Opens a websocket with `websockets`. Raises InvalidStatus where it is refused."""
+    """Opens a websocket with `websockets`. Raises InvalidStatus if it is refused."""
     headers = dict(headers or {})
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
@@ -181,14 +181,14 @@ async def listen(server, path, token=None, session=None, headers=None, **options
 
 
 def http(server, **options):
-    """An aiohttp client with a cookie jar of its own that takes cookies of bare addresses."""
+    """An aiohttp client with its own cookie jar, which accepts cookies of IP addresses."""
     jar = aiohttp.CookieJar(unsafe=True)
     timeout = aiohttp.ClientTimeout(total=PATIENCE)
     return aiohttp.ClientSession(server.url, cookie_jar=jar, timeout=timeout, **options)
 
 
 async def account(client, name):
-    """Registers and logs in; the key and the session's key."""
+    """Registers and logs in; returns the account's key and the session's key."""
     async with client.post("/api/register", json={"username": name}) as response:
         key = (await response.json())["key"]
     async with client.post("/api/login", json={"key": key}) as response:
@@ -196,7 +196,7 @@ async def account(client, name):
 
 
 def main(*parts):
-    """Runs async functions, each with the checks and a server of its own, and exits."""
+    """Runs async functions, each with the checks and its own server, and exits."""
     checks = Checks()
     for part in parts:
         checks.where = f"{part.__module__}.{part.__name__}"
@@ -204,7 +204,7 @@ def main(*parts):
         with Server() as server:
             try:
                 asyncio.run(asyncio.wait_for(part(checks, server), 300))
-            except Exception as error:  # A script must not hide the others' results.
+            except Exception as error:  # One failing script must not hide the others' results.
                 checks.that(False, "ran to its end", repr(error))
                 traceback.print_exc()
             if checks.failed > bad:

@@ -1,4 +1,4 @@
-"""Piratchat as its own kind of client sees it: `aiohttp`, with its cookie jar and its websockets.
+"""Piratchat through a usual client library: `aiohttp`, with its cookie jar and its websockets.
 
 Every row of the table in the contract that a client can see, the refusals as data.
 """
@@ -14,7 +14,7 @@ import aiohttp
 
 from harness import PATIENCE, SILENCE, InvalidStatus, account, http, listen
 
-# What is no object with exactly that one text, whatever the text is called.
+# Bodies that are not an object with exactly that one string, whatever its name.
 BODIES = ["", "null", "[]", '"text"', "{}", "{", '{"F":""}', '{"F":5}', '{"F":null}']
 BODIES += ['{"F":["a"]}', '{"F":"a","more":1}', '{"f":"a"}', '["a"]', '{"F":"a"} x']
 BODIES += ['{"F":"\\ud800"}', '{"F":"a","F":"b"}']
@@ -32,8 +32,8 @@ async def receive(socket):
 
 
 async def silent(socket):
-    """Whether nothing comes for a while. (aiohttp closes a websocket whose receive is cancelled
-    never, so it can be read from again.)"""
+    """Whether nothing arrives for a while. (aiohttp does not close a websocket whose receive is
+    cancelled, so the caller can read on.)"""
     try:
         return await asyncio.wait_for(socket.receive(), SILENCE)
     except asyncio.TimeoutError:
@@ -41,7 +41,7 @@ async def silent(socket):
 
 
 async def answer(call):
-    """Status and body of an answer."""
+    """The status and the body of an answer."""
     async with call as response:
         text = await response.text()
         is_json = response.content_type == "application/json"
@@ -259,7 +259,7 @@ async def frames(checks, server):
         socket = await listen(server, "/ws", session=session)
         try:
             await socket.socket.send(iter(pieces))
-        except Exception:  # It may be closed before all of it is sent.
+        except Exception:  # The server may close before everything is sent.
             pass
         checks.equal(await socket.closed(), 1009, "more than 64 KiB in fragments")
     await other.end()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Real clients of both protocols against a server: everything of the contract that they can see.
+"""Real clients of both protocols against a server: everything of the contract that they can check.
 
     seeds.py [PART]...
 

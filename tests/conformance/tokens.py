@@ -17,7 +17,7 @@ PASSWORD = "correct horse"
 
 
 def forgeries(good, room, old, other):
-    """What it is called, the token, and the code that refuses it."""
+    """For each forged token: its description, the token, and the code of its refusal."""
     claims = jwt.decode(good, SECRET, algorithms=["HS256"])
     now = int(time.time())
 
@@ -68,7 +68,7 @@ def forgeries(good, room, old, other):
 
 
 def flipped(signature):
-    """The signature with another first letter."""
+    """The token with another first letter in its signature."""
     return ("A" if signature[0] != "A" else "B") + signature[1:]
 
 
@@ -105,7 +105,7 @@ async def ask(client, room, name, secret):
 
 
 async def forged(checks, server):
-    """Good tokens open all doors, forged ones none."""
+    """Valid tokens are accepted by every request, forged ones by none."""
     async with http(server) as client:
         rooms = []
         for title in ("Cabin", "Other cabin"):
@@ -142,7 +142,7 @@ async def forged(checks, server):
 
 
 async def doors(checks, server, client, path, what, token, code):
-    """Shows one token at every door. `code`: of the refusal; None if it is good."""
+    """Sends one token with every request. `code`: of the refusal; None for a valid token."""
     refused = (403 if code == 403 else 401, code)
     put, renew, ws = (refused,) * 3 if code else ((200, None), (201, None), (101, None))
     checks.equal(await status_of(client, "PUT", path, token), put, f"PUT with {what}")
@@ -154,12 +154,12 @@ async def doors(checks, server, client, path, what, token, code):
     checks.equal(await knock(server, f"{path}/ws", token=token), ws, f"Authorization: {what}")
     if token is not None:
         found = await knock(server, f"{path}/ws", subprotocols=[token])
-        # What does not look like a token is a subprotocol, and there is no token then: 403, too.
+        # A text that does not look like a token is a subprotocol: then there is no token, 403, too.
         checks.equal(found, ws, f"subprotocol: {what}")
 
 
 async def expiry(checks, server):
-    """A token that runs out opens nothing from then on; who is inside by it stays."""
+    """An expired token is refused; a connection that it has opened stays."""
     async with http(server) as client:
         body = {"title": "Cabin", "visibility": "hidden", "password": PASSWORD}
         async with client.post("/chats", json=body) as response:

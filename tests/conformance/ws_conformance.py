@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Websocket conformance (RFC 6455) of an echo server, over raw sockets and nothing but them.
+"""Websocket conformance (RFC 6455) of an echo server, over raw sockets without a library.
 
     ws_conformance.py HOST:PORT [CASE-PREFIX]
 
@@ -18,13 +18,13 @@ import sys
 
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 NAMES = {TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}
-# How long an answer may take, and how long silence has to last to be believed, in seconds.
+# The deadline of an answer, and the length of a silence after which nothing follows, in seconds.
 PATIENCE, SILENCE = 10, 0.2
 LIMIT = 65_536
 
 
 class Quiet:
-    """A step instead of bytes: by now exactly this has come back, and nothing follows it."""
+    """A step instead of bytes: exactly this has come back so far, and nothing follows it."""
 
     def __init__(self, *frames):
         self.frames = list(frames)
@@ -69,7 +69,7 @@ class Case:
     def __init__(self, name, send, back=(), code=1000, chop=0):
         self.name, self.send, self.back, self.chop = name, list(send), list(back), chop
         self.codes = code if isinstance(code, tuple) else (code,)
-        # The good end of a conversation: the client closes.
+        # The orderly end of a session: the client closes.
         if self.codes == (1000,) and not any(is_close(step) for step in self.send):
             self.send.append(close())
 
@@ -103,7 +103,7 @@ class Client:
             for at in range(0, len(data), chop or len(data)):
                 self.socket.sendall(data[at : at + (chop or len(data))])
         except OSError:
-            pass  # The server has had enough; what it said about it is read below.
+            pass  # The server has closed the connection; its last frames are read below.
 
     def more(self):
         try:
@@ -135,7 +135,7 @@ class Client:
         return first & 15, payload
 
     def receive(self, wait):
-        """The next frame; None where the connection ends, or nothing comes for so long."""
+        """The next frame; None if the connection ends, or nothing arrives in time."""
         self.socket.settimeout(wait)
         while True:
             got = self.take()
@@ -149,7 +149,7 @@ class Client:
 
 
 def run(case, host, port):
-    """What is wrong, or None."""
+    """The failure of a case, or None."""
     client = Client(host, port)
     back = list(case.back)
     pending = b""
@@ -178,7 +178,7 @@ def run(case, host, port):
     code = struct.unpack(">H", got[1][:2])[0] if got[1] else None
     if code not in case.codes:
         return f"expected close {case.codes}, got {show(got)}"
-    # Section 7.1.1: the server is the one that closes the connection.
+    # Section 7.1.1: the server closes the connection.
     got = client.receive(PATIENCE)
     if got or not client.ended:
         return f"expected the end of the connection, got {show(got)}"
@@ -200,7 +200,7 @@ BROKEN = GREEK + b"\xed\xa0\x80edited"
 
 
 def limits():
-    """Not Autobahn's: both sides of the limit on messages."""
+    """Not from Autobahn: both sides of the limit on messages."""
     most, over = b"*" * LIMIT, b"*" * (LIMIT + 1)
     yield Case("0.1", [frame(TEXT, most)], [(TEXT, most)])
     yield Case("0.2", [frame(TEXT, over)], code=1009)
@@ -317,7 +317,7 @@ def utf8():
     yield Case("6.4.1", first + [frame(CONT, b"\xf4\x90\x80\x80", fin=False)], code=1007)
     first = [frame(TEXT, GREEK + b"\xf4", fin=False), Quiet()]
     yield Case("6.4.2", first + [frame(CONT, b"\x90", fin=False)], code=1007)
-    # In one frame, cut: that it is refused at its end is enough ("non-strict").
+    # In one frame, in pieces: it may also be refused at its end only ("non-strict").
     wrong = frame(TEXT, GREEK + b"\xf4\x90\x80\x80edited")
     for at, cut in (3, 6 + len(GREEK)), (4, 7 + len(GREEK)):
         yield Case(f"6.4.{at}", [wrong[:cut], Quiet(), wrong[cut:]], code=1007)

@@ -1,7 +1,7 @@
-//! A websocket server that says everything back: `echo PORT`, on 127.0.0.1 only. Port 0 takes one
-//! that is free; the first line of its output says where it listens.
+//! A websocket echo server: `echo PORT`, on 127.0.0.1 only. Port 0 takes a free port; the first
+//! line of its output has the address.
 //!
-//! For suites that know nothing of chat: `tests/conformance/ws_conformance.py`, or Autobahn's.
+//! For websocket test suites: `tests/conformance/ws_conformance.py`, or Autobahn's.
 
 use std::io;
 
@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
         let listener = TcpListener::bind(address).await?;
         println!("{}", listener.local_addr()?);
         loop {
-            // What goes wrong with one connection is the client's to tell.
+            // The client reports the errors of its connection.
             tokio::spawn(serve(listener.accept().await?.0));
         }
     })
@@ -54,7 +54,7 @@ async fn serve(mut socket: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers one request: the bytes that came behind it if it opened a websocket, `None` if not.
+/// Answers one request. Returns the bytes behind it if it has opened a websocket, else `None`.
 async fn shake_hands(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<Vec<u8>>> {
     let mut reader = Reader::new();
     let mut out = Vec::new();
@@ -85,7 +85,7 @@ async fn shake_hands(socket: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Op
     }
 }
 
-/// Appends to `out` what the peer has said in `input`.
+/// Appends the frames in `input` to `out`, as the server's own.
 fn echo(ws: &mut Websocket, mut input: &[u8], out: &mut Vec<u8>) {
     while let Some(incoming) = ws.next(&mut input, out) {
         match incoming {

@@ -21,7 +21,7 @@ fn refused(response: &Response, status: u16, code: u16, error: &str, field: &str
 }
 
 /// A room without its times, which must be timestamps.
-fn facts(mut room: Value) -> Value {
+fn without_times(mut room: Value) -> Value {
     let fields = room.as_object_mut().expect("an object");
     for name in ["createdAt", "updatedAt"] {
         let time = fields.remove(name).expect("a time");
@@ -44,7 +44,11 @@ fn the_first_room_is_there_from_the_start() {
     });
     for path in ["/chats/1", "/chats/Public%20Chat", "/chats/pUBLIC%20cHAT", "/chats/0001"] {
         let response = server.ask(&format!("GET {path}"), "", "");
-        assert_eq!((response.status, facts(response.json())), (200, lobby.clone()), "{path}");
+        assert_eq!(
+            (response.status, without_times(response.json())),
+            (200, lobby.clone()),
+            "{path}"
+        );
     }
     // The server owns it.
     let ann = server.account("Ann");
@@ -72,13 +76,13 @@ fn making_a_room_shows_it() {
     assert!(at.is_sorted(), "{text}");
     let expected = json!({"title": "My chat room", "description": "There are many like it",
         "visibility": "public", "id": 2, "users": []});
-    assert_eq!(facts(made.json()), expected);
+    assert_eq!(without_times(made.json()), expected);
     let shown = server.ask("GET /chats/my%20CHAT%20room", "", "");
     assert_eq!(shown.json(), made.json());
     // Without a description the field is missing; unknown fields are ignored.
     let bare = server.send("POST /chats", &json!({"title": "b2", "visibility": "public", "x": 1}));
     let expected = json!({"title": "b2", "visibility": "public", "id": 3, "users": []});
-    assert_eq!(facts(bare.json()), expected);
+    assert_eq!(without_times(bare.json()), expected);
 }
 
 #[test]
@@ -207,7 +211,7 @@ fn anyone_changes_a_guests_public_room_and_only_the_owner_an_accounts() {
     let changed = server.ask(&line, "", r#"{"description":"new"}"#);
     let expected = json!({"title": "Commons", "description": "new", "visibility": "public",
         "id": guests, "users": []});
-    assert_eq!((changed.status, facts(changed.json())), (200, expected));
+    assert_eq!((changed.status, without_times(changed.json())), (200, expected));
     assert!(changed.json()["updatedAt"].as_str() > changed.json()["createdAt"].as_str());
     let body = json!({"title": "Anns", "visibility": "public"}).to_string();
     let made = server.ask("POST /chats", &cookie(&ann), &body);

@@ -210,8 +210,8 @@ fn a_deleted_room_can_be_brought_back_for_seven_days_whatever_the_clock_says() {
     let server = &leaping.server;
     let ann = server.account("ann");
     let headers = format!("Cookie: {}\r\n", ann.cookie);
-    let facts = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
-    let made = server.ask("POST /api/v1/rooms", &headers, &facts.to_string()).json();
+    let settings = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
+    let made = server.ask("POST /api/v1/rooms", &headers, &settings.to_string()).json();
     let room = format!("/api/v1/rooms/{}", made["id"]);
     let restore = |headers: &str| server.ask(&format!("POST {room}/restore"), headers, "").status;
     let delete = |headers: &str| {

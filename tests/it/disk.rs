@@ -173,7 +173,7 @@ fn a_disk_too_full_to_start_is_said() {
 
 #[test]
 fn the_free_space_setting_is_respected() {
-    // No disk has so much free space, so the limit applies from the start.
+    // No disk has that much free space, so the limit applies from the start.
     let server = TestServer::with(&["--disk-free", "1000000T"]);
     let ready = server.ask("GET /readyz", "", "");
     let says = "the server's disk is nearly full; tell its owner, and try again later";

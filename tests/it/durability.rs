@@ -164,8 +164,8 @@ fn change(mut http: Http, prefix: &str) -> Acknowledged {
         assert_eq!(status, 201, "{body}");
         done.accounts.push((name, body["key"].as_str().expect("a key").to_owned()));
         let title = format!("{prefix} room {index}");
-        let facts = json!({"title": title, "visibility": "public"});
-        let Some((status, body)) = ask(&mut http, "POST /chats", &facts) else { break };
+        let settings = json!({"title": title, "visibility": "public"});
+        let Some((status, body)) = ask(&mut http, "POST /chats", &settings) else { break };
         assert_eq!(status, 201, "{body}");
         let id = body["id"].as_u64().expect("a number");
         assert!(done.rooms.insert(id, Some(title.clone())).is_none(), "{id} is used twice");

@@ -75,7 +75,7 @@ fn a_refusal_goes_to_the_sender_alone_and_the_connection_stays() {
     let mut ann = server.guest(1, "Ann");
     let mut bob = server.guest(1, "Bob");
     ann.expect(&joined(1, "Bob"));
-    for (what, field) in [
+    for (text, field) in [
         ("", ""),
         ("hello", ""),
         ("[]", ""),
@@ -91,7 +91,7 @@ fn a_refusal_goes_to_the_sender_alone_and_the_connection_stays() {
         (r#"{"event_type":"dance","name":"Bob"}"#, "event_type"),
         (r#"{"name":"Bob","msg":"x"}"#, "event_type"),
     ] {
-        refuses(&mut bob, what, 303, "Invalid JSON", field);
+        refuses(&mut bob, text, 303, "Invalid JSON", field);
     }
     let long = |length: usize| send("Bob", &"\u{1F600}".repeat(length));
     refuses(&mut bob, &long(4001).to_string(), 303, "Invalid JSON", "msg");
@@ -216,7 +216,7 @@ fn all_hear_everything_in_the_same_order() {
     assert_eq!(by_guest, by_pirate);
     for name in ["P1", "P2", "P3", "G1", "G2"] {
         let of: Vec<&str> =
-            by_guest.iter().filter(|(who, _)| who == name).map(|(_, what)| &**what).collect();
+            by_guest.iter().filter(|(who, _)| who == name).map(|(_, text)| &**text).collect();
         let sends = (0..100).map(|index| format!("{name}:{index}"));
         let expected: Vec<String> =
             ["join".to_owned()].into_iter().chain(sends).chain(["leave".to_owned()]).collect();

@@ -201,7 +201,7 @@ fn unreadable_requests_are_refused_in_the_format_of_their_path() {
         last(&server, format!("{line} HTTP/1.1\r\nHost: h\r\n{length}\r\n\r\n"))
     };
     let much = "Content-Length: 65537";
-    let why = "the body is too large";
+    let why = "the body is too large; send less";
     refused("POST /api/register", much).expect(413, &json!({"error": why}));
     let numbered = json!({"code": 413, "error": "the request is too large; send less"});
     refused("POST /chats", much).expect(413, &json!({"status": false, "error": numbered}));

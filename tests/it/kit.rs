@@ -109,10 +109,10 @@ fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// Polls until a condition holds, where no event can be awaited (such as another client's view).
-pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn until(condition: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {condition}");
         thread::sleep(Duration::from_millis(5));
     }
 }
@@ -209,7 +209,7 @@ impl TestServer {
             }
         });
         let line = line.recv_timeout(PATIENCE).unwrap_or_default();
-        let port = line.split("http://").nth(1).and_then(|rest| {
+        let port = line.split("://").nth(1).and_then(|rest| {
             let address = rest.split(' ').next()?;
             address.trim_end().rsplit_once(':')?.1.parse().ok()
         });
@@ -324,8 +324,8 @@ impl TestServer {
     }
 
     /// Makes a room, and returns its id.
-    pub fn room(&self, facts: &Value) -> u64 {
-        let made = self.send("POST /chats", facts);
+    pub fn room(&self, settings: &Value) -> u64 {
+        let made = self.send("POST /chats", settings);
         assert_eq!(made.status, 201, "{made:?}");
         made.json()["id"].as_u64().expect("a number")
     }
@@ -424,7 +424,7 @@ pub fn event(kind: &str, name: &str) -> Value {
 }
 
 /// Sends an invalid message, and expects the error.
-pub fn refuses(ws: &mut Ws, what: &str, code: u16, error: &str, field: &str) {
-    ws.text(what);
+pub fn refuses(ws: &mut Ws, message: &str, code: u16, error: &str, field: &str) {
+    ws.text(message);
     ws.expect(&failure(code, error, field));
 }

@@ -27,6 +27,7 @@ mod slow;
 mod stopping;
 mod texts;
 mod tidy;
+mod tls;
 mod tokens;
 mod transcripts;
 mod vanishing;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::kit::{End, TestServer, clean, run, shanty, until};
 
 /// Runs a maintenance command on a database.
-fn tend(db: &str, words: &[&str]) -> End {
+fn maintain(db: &str, words: &[&str]) -> End {
     let mut command = shanty();
     command.args(["--db", db]).args(words);
     run(command)
@@ -17,7 +17,7 @@ fn tend(db: &str, words: &[&str]) -> End {
 
 /// Expects success; returns the output.
 fn done(db: &str, words: &[&str]) -> String {
-    let end = tend(db, words);
+    let end = maintain(db, words);
     assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""), "{words:?}");
     assert_eq!(end.stdout.lines().count(), 1, "{words:?}: {}", end.stdout);
     end.stdout
@@ -25,7 +25,7 @@ fn done(db: &str, words: &[&str]) -> String {
 
 /// Expects a failure; returns the reason.
 fn refused(db: &str, words: &[&str], code: i32) -> String {
-    let end = tend(db, words);
+    let end = maintain(db, words);
     assert_eq!((end.code, end.stdout.as_str()), (Some(code), ""), "{words:?}");
     assert_eq!(end.stderr.lines().count(), 1, "{words:?}: {}", end.stderr);
     end.stderr
@@ -77,7 +77,7 @@ fn an_export_there_and_back() {
     done(&path("other.db"), &["export", &path("again")]);
     let read = |name| fs::read_to_string(path(name)).expect("lines");
     assert_eq!(read("again"), read("lines"));
-    let end = tend(&db, &["export"]);
+    let end = maintain(&db, &["export"]);
     assert_eq!((end.code, end.stdout), (Some(0), read("lines")));
     let other = path("third.db");
     assert!(refused(&other, &["import", &path("other.db")], 1).contains("line 1: "));

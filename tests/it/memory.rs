@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::kit::ws::TEXT;
 use crate::kit::{TestServer, until};
 
 /// The server's resident memory, in KiB.
@@ -10,6 +11,26 @@ fn resident(server: &TestServer) -> u64 {
     let status = status.expect("the process");
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
+}
+
+/// Most of the burst's memory lies below memory that stays in use, where the allocator keeps it.
+#[test]
+fn the_memory_of_unfinished_input_is_returned() {
+    let server = TestServer::start();
+    let before = resident(&server);
+    let (mut burst, mut kept) = (Vec::new(), Vec::new());
+    for number in 0..250 {
+        let mut ws = server.ws("/chats/1/ws", "");
+        ws.frame(TEXT, false, &[b'a'; 40_000]);
+        burst.push(ws);
+        if number % 50 == 49 {
+            kept.push(server.ws("/chats/1/ws", ""));
+        }
+    }
+    until("the burst has arrived", || resident(&server) > before + 8 * 1024);
+    drop(burst);
+    until("the memory is given back", || resident(&server) < before + 4 * 1024);
+    drop(kept);
 }
 
 #[test]

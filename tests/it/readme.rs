@@ -86,8 +86,8 @@ fn the_limits_are_those_of_the_code() {
         ("connections", limits::CONNECTIONS_MAX.to_string()),
         ("what waits for a slow reader", kib(limits::OUTBOX_BYTES_MAX)),
     ];
-    for (what, most) in rows {
-        let row = format!("\n| {what} | {most}");
+    for (name, most) in rows {
+        let row = format!("\n| {name} | {most}");
         let after = README.split_once(&row).and_then(|(_, rest)| rest.chars().next());
         // Not as a prefix of a longer number.
         assert!(after.is_some_and(|c| !c.is_ascii_digit()), "{row:?}");

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::kit::{End, Scratch, TestServer, clean, joined, run, said, send, shanty};
 
 /// Runs the program with these arguments on a new database.
-fn words(words: &[&str]) -> End {
+fn run_with(words: &[&str]) -> End {
     let scratch = Scratch::new();
     let mut command = shanty();
     command.current_dir(&scratch.0).args(words);
@@ -25,20 +25,20 @@ fn failed(end: &End, code: i32, why: &str) {
 }
 
 fn on_db(db: &str) -> End {
-    words(&["--listen", "127.0.0.1:0", "--db", db])
+    run_with(&["--listen", "127.0.0.1:0", "--db", db])
 }
 
 #[test]
 fn help_and_version_are_printed_and_nothing_is_started() {
     for word in ["--help", "-h"] {
-        let end = words(&[word]);
+        let end = run_with(&[word]);
         assert_eq!((end.code, end.stderr.as_str()), (Some(0), ""));
         for name in ["--listen", "--db", "--session-ttl", "SECRET_KEY", "PORT", "Exit codes"] {
             assert!(end.stdout.contains(name), "{name}");
         }
     }
     for word in ["--version", "-V"] {
-        let end = words(&[word]);
+        let end = run_with(&[word]);
         let version = format!("shanty {}\n", env!("CARGO_PKG_VERSION"));
         assert_eq!((end.code, end.stdout), (Some(0), version));
     }
@@ -55,7 +55,7 @@ fn wrong_words_are_exit_code_2() {
         (&["--db"], "--db"),
         (&["--ping-interval", "500", "--pong-deadline", "400"], "--pong-deadline"),
     ] {
-        failed(&words(wrong), 2, why);
+        failed(&run_with(wrong), 2, why);
     }
     let mut command = shanty();
     command.env("SHANTY_WORKERS", "many");
@@ -66,8 +66,8 @@ fn wrong_words_are_exit_code_2() {
 fn a_port_in_use_is_said() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    failed(&words(&["--listen", &address]), 1, "another program listens there");
-    failed(&words(&["--listen", "192.0.2.1:0"]), 1, "does not have that address");
+    failed(&run_with(&["--listen", &address]), 1, "another program listens there");
+    failed(&run_with(&["--listen", "192.0.2.1:0"]), 1, "does not have that address");
 }
 
 #[test]

@@ -87,9 +87,9 @@ fn hanging_clients_do_not_delay_the_shutdown_for_long() {
     let mut rooms = server.http();
     for index in 0..600 {
         let title = format!("{index} {}", "\u{1F600}".repeat(60));
-        let facts = json!({"title": title, "visibility": "public"}).to_string();
-        rooms.request("POST /chats", &format!("Content-Length: {}\r\n", facts.len()));
-        rooms.send(facts);
+        let settings = json!({"title": title, "visibility": "public"}).to_string();
+        rooms.request("POST /chats", &format!("Content-Length: {}\r\n", settings.len()));
+        rooms.send(settings);
         assert_eq!(rooms.response().status, 201);
     }
     drop(rooms);

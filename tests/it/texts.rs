@@ -60,8 +60,8 @@ fn deceptive_names_are_refused_in_every_protocol() {
 fn deceptive_titles_are_refused_in_both_protocols() {
     let server = TestServer::start();
     let ann = server.user("ann");
-    let facts = |title: &str| json!({"title": title, "visibility": "public"});
-    server.make(&ann, &facts("Café"));
+    let settings = |title: &str| json!({"title": title, "visibility": "public"});
+    server.make(&ann, &settings("Café"));
     let cases = [
         ("\u{200b}\u{200b}", 422, 400, 105),
         ("\u{202e}terces", 422, 400, 105),
@@ -72,10 +72,10 @@ fn deceptive_titles_are_refused_in_both_protocols() {
         ("12:30", 201, 0, 0),
     ];
     for (title, native, chats, code) in cases {
-        let (status, body) = server.api(&ann, "POST", "/rooms", &facts(title));
+        let (status, body) = server.api(&ann, "POST", "/rooms", &settings(title));
         assert_eq!(status, native, "{title:?} {body}");
         if chats > 0 {
-            let answer = server.send("POST /chats", &facts(title));
+            let answer = server.send("POST /chats", &settings(title));
             let found = answer.json()["error"]["code"].as_u64();
             assert_eq!((answer.status, found), (chats, Some(code)), "{title:?}");
         }

@@ -14,8 +14,8 @@ const LOG_ENCODING: [&str; 4] = [
 
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
-    &["limits", "time", "crypto", "logger", "fuzz"],
-    &["chat", "clock", "http", "ws", "outgoing", "config"],
+    &["limits", "time", "crypto", "logger", "memory", "fuzz"],
+    &["chat", "clock", "http", "ws", "outgoing", "tls", "config"],
     &["codec", "store"],
     &["hub"],
     &["protocol"],
@@ -230,7 +230,9 @@ fn what_must_not_be_there_is_not() {
             ["tokio", "serde", "rusqlite", "SystemTime", "Instant", "getrandom", "Time::now"];
         let core = if module == "chat" { &core[..] } else { &[] };
         for word in everywhere.iter().chain(core) {
-            if source.program().any(|line| line.contains(word)) {
+            // One C function of the system, which takes no pointer.
+            let is_allowed = *word == "unsafe " && source.show() == "src/memory.rs";
+            if !is_allowed && source.program().any(|line| line.contains(word)) {
                 wrong.push(format!("{} has {word}", source.show()));
             }
         }

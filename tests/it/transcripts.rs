@@ -131,9 +131,9 @@ impl Play {
     }
 
     fn socket_step(&mut self, name: &str, rest: &str) {
-        let (what, argument) = rest.split_once(' ').unwrap_or((rest, ""));
+        let (step, argument) = rest.split_once(' ').unwrap_or((rest, ""));
         let ws = self.sockets.get_mut(name).unwrap_or_else(|| panic!("nobody is called {name}"));
-        match what {
+        match step {
             ">" => ws.text(argument),
             "<" => {
                 let (heard, expected) = (ws.json(), parse(argument));
@@ -145,7 +145,7 @@ impl Play {
             }
             "closes" => self.sockets.remove(name).expect("it is there").bye(),
             "vanishes" => self.sockets.remove(name).expect("it is there").vanish(),
-            _ => panic!("what is {what:?}?"),
+            _ => panic!("what is {step:?}?"),
         }
     }
 

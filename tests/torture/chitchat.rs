@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::dice::Dice;
 use crate::verify::Heard;
 use crate::wire::{Line, PATIENCE, Request, Websocket};
-use crate::world::{FAREWELL, Phase, Stage, World, tag};
+use crate::world::{LAST, Phase, Stage, World, tag};
 
 /// Messages in flight. (More would only lengthen the wait.)
 const IN_FLIGHT_MAX: usize = 8;
@@ -127,7 +127,7 @@ impl<'a> Client<'a> {
                 if told["room_id"] != self.room {
                     self.problem(&format!("heard of another room: {text}"));
                 }
-                self.done |= self.world.phase() == Phase::CloseReason && said.starts_with(FAREWELL);
+                self.done |= self.world.phase() == Phase::LastMessages && said.starts_with(LAST);
                 self.heard.message(name, said);
                 if name == self.name {
                     self.hear_myself(tag(said), unsure);
@@ -153,7 +153,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn problem(&self, what: &str) {
-        self.world.problem(format!("{}: {what}", self.name));
+    fn problem(&self, problem: &str) {
+        self.world.problem(format!("{}: {problem}", self.name));
     }
 }

@@ -33,7 +33,7 @@ use crate::proxy::Proxy;
 use crate::server::Server;
 use crate::verify::{Heard, Log};
 use crate::wire::{Line, Request, Websocket};
-use crate::world::{FAREWELL, Phase, Stage, World};
+use crate::world::{LAST, Phase, Stage, World};
 
 /// The ordinary test's numbers: enough to exercise the machinery.
 const KILLS: u64 = 5;
@@ -44,7 +44,7 @@ const CALM_DEADLINE: Duration = Duration::from_secs(30);
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is to be a number")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} must be a number")))
 }
 
 #[test]
@@ -258,21 +258,21 @@ fn calm(proxy: &Proxy, world: &World) -> Result<(), String> {
     proxy.control.calm.store(true, Relaxed);
     world.enter(Phase::Calm);
     world.wait_for_all(Stage::Settled, CALM_DEADLINE)?;
-    world.enter(Phase::CloseReason);
+    world.enter(Phase::LastMessages);
     let mut sockets: Vec<(u64, Websocket)> = Vec::new();
     for room in ROOMS {
         let request = Request::new("GET", format!("/chats/{room}/ws"));
         let opened = Line::dial(world.server).and_then(|line| line.websocket(request));
-        let opened = opened.map_err(|error| format!("the last words: {error}"))?;
+        let opened = opened.map_err(|error| format!("the last messages: {error}"))?;
         sockets.push((room, opened.map_err(|answer| answer.show())?));
     }
     let deadline = Instant::now() + CALM_DEADLINE;
     for round in 1.. {
         for (room, socket) in &mut sockets {
-            let text = format!("{FAREWELL}-{room}-{round}");
+            let text = format!("{LAST}-{room}-{round}");
             world.sends(&text, "bosun", *room, &text);
             let say = json!({ "event_type": "send", "name": "bosun", "msg": text });
-            socket.say(&say).map_err(|error| format!("the last words: {error}"))?;
+            socket.say(&say).map_err(|error| format!("the last messages: {error}"))?;
             while let Ok(Some(_)) = socket.hear() {}
         }
         let done = world.wait_for_all(Stage::Done, Duration::from_millis(300));

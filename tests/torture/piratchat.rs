@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::dice::Dice;
 use crate::verify::Heard;
 use crate::wire::{self, Answer, Line, PATIENCE, Request, Websocket};
-use crate::world::{FAREWELL, Phase, Stage, World, tag};
+use crate::world::{LAST, Phase, Stage, World, tag};
 
 /// See [`IN_FLIGHT_MAX`](crate::chitchat): the same.
 const IN_FLIGHT_MAX: usize = 8;
@@ -135,7 +135,7 @@ impl<'a> Client<'a> {
                 None => self.problem("an acknowledgement of nothing"),
             },
             (_, Value::String(said), _) => {
-                self.done |= self.world.phase() == Phase::CloseReason && said.starts_with(FAREWELL);
+                self.done |= self.world.phase() == Phase::LastMessages && said.starts_with(LAST);
                 let author = told["author"].as_str().unwrap_or_default();
                 self.heard.message(author, said);
             }
@@ -144,8 +144,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn problem(&self, what: &str) {
-        self.world.problem(format!("{}: {what}", self.name));
+    fn problem(&self, problem: &str) {
+        self.world.problem(format!("{}: {problem}", self.name));
     }
 }
 

@@ -325,6 +325,6 @@ fn ended(error: tungstenite::Error) -> Error {
 }
 
 /// The server sent an error that a bad network does not explain.
-fn broken(what: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidData, what)
+fn broken(reason: &'static str) -> Error {
+    Error::new(ErrorKind::InvalidData, reason)
 }

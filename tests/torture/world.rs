@@ -18,7 +18,7 @@ pub enum Phase {
     /// The server stays up and the network is good: the clients finish their unsure messages.
     Calm,
     /// Every client is sure, and waits for the last messages in its rooms.
-    CloseReason,
+    LastMessages,
 }
 
 /// The progress of a client.
@@ -179,8 +179,8 @@ impl World {
     }
 
     /// Reports a failure of the server.
-    pub fn problem(&self, what: String) {
-        self.problems.lock().expect("nobody panics with it").push(what);
+    pub fn problem(&self, problem: String) {
+        self.problems.lock().expect("nobody panics with it").push(problem);
     }
 
     /// A connection has ended, which is only a failure if the server sent a wrong error.
@@ -204,4 +204,4 @@ pub fn tag(text: &str) -> &str {
 }
 
 /// The prefix of the last messages.
-pub const FAREWELL: &str = "reason";
+pub const LAST: &str = "last";

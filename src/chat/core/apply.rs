@@ -7,7 +7,7 @@ use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::RoomRecord;
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Visibility};
-use crate::chat::vocabulary::{Answer, Entry, Event, Refusal, RoomSettings, What};
+use crate::chat::vocabulary::{Answer, Entry, Event, EventKind, Refusal, RoomSettings};
 use crate::time::Time;
 
 /// The origin of an entry, if this core has proposed it.
@@ -114,7 +114,7 @@ impl Chat {
         came: Came,
     ) -> Result<Answer, Refusal> {
         (self.told, self.last) = (time, seq);
-        let event = |room, author, color, what| Event { room, time, author, color, what };
+        let event = |room, author, color, kind| Event { room, time, author, color, kind };
         match entry {
             Entry::AccountMade { account, name, key, color } => {
                 let (created, role, banned) = (time, None, false);
@@ -162,8 +162,8 @@ impl Chat {
             Entry::MemberChanged { room, account, member, expelled, with: _ } => {
                 self.member_changed(seq, room, account, (member, expelled))
             }
-            Entry::RoomChanged { room, settings, generation, link, keep_members } => {
-                let change = (settings, generation, link);
+            Entry::RoomChanged { room, settings, password_generation, link, keep_members } => {
+                let change = (settings, password_generation, link);
                 self.room_changed((seq, time), room, change, keep_members)?;
                 self.show_room(room, came.viewer)
             }
@@ -174,21 +174,21 @@ impl Chat {
             Entry::RoomPurged { room } => self.room_purged(room),
             Entry::Said { room, author, color, text, client_id, reply_to, calls } => {
                 let calls = self.accounts.names(&calls);
-                let what = What::Said { seq, text, client_id, reply_to, calls };
-                self.message_applied(event(room, author, color, what), seq, came.by)
+                let kind = EventKind::Said { seq, text, client_id, reply_to, calls };
+                self.message_applied(event(room, author, color, kind), seq, came.by)
             }
             Entry::Edited { room, target, by, text, calls } => {
                 let calls = self.accounts.names(&calls);
-                let what = What::Edited { seq, target, text, calls };
-                self.message_applied(event(room, by, None, what), seq, came.by)
+                let kind = EventKind::Edited { seq, target, text, calls };
+                self.message_applied(event(room, by, None, kind), seq, came.by)
             }
             Entry::Deleted { room, target, by, as_owner: _ } => {
-                let what = What::Deleted { seq, target };
-                self.message_applied(event(room, by, None, what), seq, came.by)
+                let kind = EventKind::Deleted { seq, target };
+                self.message_applied(event(room, by, None, kind), seq, came.by)
             }
             Entry::Reacted { room, target, by, emoji, on } => {
-                let what = What::Reacted { seq, target, emoji, on };
-                self.message_applied(event(room, by, None, what), seq, came.by)
+                let kind = EventKind::Reacted { seq, target, emoji, on };
+                self.message_applied(event(room, by, None, kind), seq, came.by)
             }
         }
     }

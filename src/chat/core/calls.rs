@@ -5,7 +5,7 @@ use crate::chat::core::people::NewSession;
 use crate::chat::source::Source;
 use crate::chat::state::purpose::{Identity, Origin, Who, account_of};
 use crate::chat::state::room::{Room, RoomRecord};
-use crate::chat::state::waits::{Awaited, Held};
+use crate::chat::state::waits::{Awaited, WaitingCall};
 use crate::chat::state::work::Work;
 use crate::chat::types::{CallId, LOBBY, RoomId, RoomRef, Seq, SessionId, Title};
 use crate::chat::vocabulary::Call;
@@ -45,7 +45,7 @@ impl Chat {
             && self.must_wait(awaited)
         {
             let origin = self.origin;
-            return self.held.add(awaited, Held { id, origin, caller, key, call });
+            return self.waits.add(awaited, WaitingCall { id, origin, caller, key, call });
         }
         self.call_now(id, caller, call);
     }
@@ -118,7 +118,7 @@ impl Chat {
             Call::Read(call) => self.read(caller, call.room, call.seq).map(Answer::Read).map(Some),
             Call::OpenStream(call) => self.open_stream(id, call, caller).map(|()| None),
             Call::PasswordState(call) => {
-                self.lock(caller, call).map(Answer::PasswordState).map(Some)
+                self.password_state(caller, call).map(Answer::PasswordState).map(Some)
             }
             Call::MayChange(call) => {
                 self.may_change(caller, call).map(Answer::PasswordState).map(Some)
@@ -191,8 +191,8 @@ impl Chat {
     }
 
     /// Whether such a change is proposed but not yet in the log.
-    fn is_in_flight(&self, what: Awaited) -> bool {
-        match what {
+    fn is_in_flight(&self, awaited: Awaited) -> bool {
+        match awaited {
             Awaited::Room(id) => {
                 let pending_change = self.rooms.get(id).is_some_and(|room| room.pending_change);
                 pending_change || self.deleted.is_pending(id)
@@ -214,13 +214,13 @@ impl Chat {
     /// A change is over: resumes the calls that waited for it, each with the caller's identity at
     /// the time of the call; refuses a caller whose identity is gone. The first resumed call that
     /// changes the item again makes the others wait.
-    pub(super) fn wake(&mut self, what: Awaited) {
-        while self.held.is_waited_for(what) && !self.is_in_flight(what) {
+    pub(super) fn wake(&mut self, awaited: Awaited) {
+        while self.waits.is_waited_for(awaited) && !self.is_in_flight(awaited) {
             if !self.step() {
-                return self.work.push_back(Work::Wake(what));
+                return self.work.push_back(Work::Wake(awaited));
             }
-            let Some(held) = self.held.next(what) else { return };
-            let Held { id, origin, caller, key, call } = held;
+            let Some(waiting) = self.waits.next(awaited) else { return };
+            let WaitingCall { id, origin, caller, key, call } = waiting;
             self.origin = origin;
             if let Err(refusal) = self.is_still(caller, key) {
                 self.answer(id, Err(refusal));
@@ -228,16 +228,16 @@ impl Chat {
             }
             match self.awaits(caller, &call) {
                 // Another such change has begun meanwhile, or the item is gone.
-                Some(next) if next != what && self.must_wait(next) => {
-                    self.held.add(next, Held { id, origin, caller, key, call });
+                Some(next) if next != awaited && self.must_wait(next) => {
+                    self.waits.add(next, WaitingCall { id, origin, caller, key, call });
                 }
                 _ => self.call_now(id, caller, call),
             }
         }
     }
 
-    fn must_wait(&self, what: Awaited) -> bool {
-        self.is_in_flight(what) || self.held.is_waited_for(what)
+    fn must_wait(&self, awaited: Awaited) -> bool {
+        self.is_in_flight(awaited) || self.waits.is_waited_for(awaited)
     }
 
     fn known_key(&self, keys: &[KeyHash]) -> Option<KeyHash> {
@@ -306,7 +306,11 @@ impl Chat {
     }
 
     /// Also answers for a room that the viewer cannot see: its password is the way in.
-    fn lock(&self, caller: Identity, call: call::PasswordState) -> Result<PasswordState, Refusal> {
+    fn password_state(
+        &self,
+        caller: Identity,
+        call: call::PasswordState,
+    ) -> Result<PasswordState, Refusal> {
         let call::PasswordState { ref room, name, access } = call;
         let viewer = account_of(caller);
         let seen = self.find_visible(viewer, room, access).is_ok();
@@ -390,12 +394,21 @@ impl Chat {
         seen: bool,
         own: bool,
     ) -> PasswordState {
-        let RoomRecord { id, generation, ref settings, .. } = room.record;
+        let RoomRecord { id, password_generation, ref settings, .. } = room.record;
         let granted = self.now.plus_secs(u64::from(own));
         let session = caller.and_then(|caller| self.accounts.session(caller.session?));
         let (number, session) = (room.number(), session.map(|live| live.key));
         let password = settings.password.clone();
         let quiet = !self.may_see(room, account_of(caller), Access::Open);
-        PasswordState { room: id, number, seen, quiet, session, password, generation, granted }
+        PasswordState {
+            room: id,
+            number,
+            seen,
+            quiet,
+            session,
+            password,
+            password_generation,
+            granted,
+        }
     }
 }

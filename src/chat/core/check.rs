@@ -28,7 +28,7 @@ impl Chat {
                 Made::Account(account) => self.accounts.get(account).is_some(),
                 Made::Room(room) => self.rooms.get(room).is_some(),
             });
-            assert!(self.held.is_empty(), "a call waits for a change that is over");
+            assert!(self.waits.is_empty(), "a call waits for a change that is over");
             assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
             assert!(!self.rooms.is_anything_in_flight(), "a room's reservation was left");
             assert!(!self.deleted.is_anything_in_flight(), "a deleted room's reservation was left");

@@ -11,7 +11,7 @@ use crate::chat::core::Chat;
 use crate::chat::state::subscription::Subscription;
 use crate::chat::state::work::{ClosingRoom, Work};
 use crate::chat::types::{RoomId, Seq, SubscriptionId};
-use crate::chat::vocabulary::{CloseReason, What};
+use crate::chat::vocabulary::{CloseReason, EventKind};
 
 impl Chat {
     /// Closes a room to all but its owner, and with `keep_members` its members.
@@ -25,38 +25,42 @@ impl Chat {
         self.go_on_closing_room(ClosingRoom { room, seq, owner, members, told, subscriptions });
     }
 
-    pub(super) fn go_on_closing_room(&mut self, mut it: ClosingRoom) {
+    pub(super) fn go_on_closing_room(&mut self, mut closing: ClosingRoom) {
         self.order.enter_section();
-        let through = self.close_room_in_part(&mut it);
+        let through = self.close_room_in_part(&mut closing);
         self.order.leave_section(through);
         if !through {
-            self.work.push_back(Work::CloseRoom(Box::new(it)));
+            self.work.push_back(Work::CloseRoom(Box::new(closing)));
         }
     }
 
     /// `false`: more work is left than this command may do.
-    fn close_room_in_part(&mut self, it: &mut ClosingRoom) -> bool {
-        while let Some((account, _)) = it.members.first_key_value() {
+    fn close_room_in_part(&mut self, closing: &mut ClosingRoom) -> bool {
+        while let Some((account, _)) = closing.members.first_key_value() {
             if !self.step() {
                 return false;
             }
             let account = *account;
-            it.members.remove(&account);
-            self.notify(account, it.room, What::Gone { seq: it.seq });
-            self.streams_leave(account, it.room);
+            closing.members.remove(&account);
+            self.notify(account, closing.room, EventKind::Gone { seq: closing.seq });
+            self.streams_leave(account, closing.room);
             if let Some(known) = self.accounts.get_mut(account) {
-                known.belongs_no_more(it.room);
+                known.belongs_no_more(closing.room, false);
             }
         }
-        if !std::mem::replace(&mut it.told, true) {
-            self.tell_what_it_is(it.room, it.seq);
+        if !std::mem::replace(&mut closing.told, true) {
+            self.tell_what_it_is(closing.room, closing.seq);
         }
-        while let Some(subscription) = it.subscriptions.first().copied() {
+        while let Some(subscription) = closing.subscriptions.first().copied() {
             if !self.step() {
                 return false;
             }
-            it.subscriptions.remove(&subscription);
-            if self.subscriptions.get(&subscription).is_some_and(|one| !it.stays(one)) {
+            closing.subscriptions.remove(&subscription);
+            if self
+                .subscriptions
+                .get(&subscription)
+                .is_some_and(|subscribed| !closing.stays(subscribed))
+            {
                 self.unsubscribe(subscription, Some(CloseReason::Locked));
             }
         }

@@ -11,7 +11,7 @@ use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, CallId, Folded, RoomId, Seq};
-use crate::chat::vocabulary::{Action, Answer, DirectRoom, Entry, Refusal, What};
+use crate::chat::vocabulary::{Action, Answer, DirectRoom, Entry, EventKind, Refusal};
 use crate::limits::{DIRECT_ROOMS_PER_ACCOUNT_MAX, ROOMS_MAX};
 
 impl Chat {
@@ -188,7 +188,7 @@ impl Chat {
             let Some(room) = self.rooms.get(id) else { return true };
             let other = room.members.first_key_value().map(|(other, _)| *other);
             // Only streams hear a room for two.
-            other.into_iter().for_each(|other| self.notify(other, id, What::Gone { seq }));
+            other.into_iter().for_each(|other| self.notify(other, id, EventKind::Gone { seq }));
             if let Some(room) = self.rooms.remove(id) {
                 self.empty(Box::new(room));
             }

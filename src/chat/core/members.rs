@@ -16,8 +16,8 @@ use crate::chat::types::{
     AccountId, Author, CallId, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, CloseReason, Effect, Entry, Event, Member, MembershipMarks, Page, Place,
-    Present, Refusal, RoomInfo, RoomSettings, What, call,
+    Access, Answer, CloseReason, Effect, Entry, Event, EventKind, Member, MembershipMarks, Page,
+    Place, Present, Refusal, RoomInfo, RoomSettings, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
 
@@ -287,7 +287,7 @@ impl Chat {
         }
         membership.read = seq;
         self.order.tell(Effect::Mark { room, account, seq });
-        self.notify(account, room, What::Read { seq });
+        self.notify(account, room, EventKind::Read { seq });
         Ok(seq)
     }
 
@@ -309,7 +309,7 @@ impl Chat {
         }
         let horizon = room.record.horizon_for(account);
         room.members.insert(account, Membership::new(seq, horizon));
-        room.since.insert((seq, account));
+        room.age(seq, account);
         known.belongs(room.record.id, room.is_direct());
         true
     }
@@ -355,7 +355,7 @@ impl Chat {
     pub(super) fn put_out(&mut self, seq: Seq, room: RoomId, account: AccountId) -> bool {
         let there = self.rooms.get(room).is_some_and(|room| room.has_member(Some(account)));
         if there {
-            self.notify(account, room, What::Gone { seq });
+            self.notify(account, room, EventKind::Gone { seq });
             self.streams_leave(account, room);
             self.end_membership(account, room);
         }
@@ -413,20 +413,20 @@ impl Chat {
     }
 
     pub(super) fn end_membership(&mut self, account: AccountId, room: RoomId) {
-        if let Some(known) = self.accounts.get_mut(account) {
-            known.belongs_no_more(room);
-        }
-        if let Some(room) = self.rooms.get_mut(room)
-            && let Some(member) = room.members.remove(&account)
+        if let Some(state) = self.rooms.get_mut(room)
+            && let Some(member) = state.members.remove(&account)
         {
-            room.since.remove(&(member.since, account));
+            state.since.remove(&(member.since, account));
+            if let Some(known) = self.accounts.get_mut(account) {
+                known.belongs_no_more(room, state.is_direct());
+            }
         }
         self.left(room);
     }
 
     fn tell_member(&mut self, seq: Seq, room: RoomId, author: Author, member: bool) {
-        let what = What::Member { seq, member };
-        let event = Event { room, time: self.told, author, color: None, what };
+        let kind = EventKind::Member { seq, member };
+        let event = Event { room, time: self.told, author, color: None, kind };
         self.order.tell(Effect::Announce { event, by: None });
     }
 }

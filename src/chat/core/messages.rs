@@ -7,8 +7,8 @@ use crate::chat::state::purpose::{Identity, Origin, PendingSend, Purpose};
 use crate::chat::state::room::Room;
 use crate::chat::types::{AccountId, CallId, ProtocolId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Acted, Action, Answer, ClientEvent, Effect, Entry, Event, Receipt, Refusal, Role, RoomEvent,
-    StreamEvent, What,
+    Acted, Action, Answer, ClientEvent, Effect, Entry, Event, EventKind, Receipt, Refusal, Role,
+    RoomEvent, StreamEvent,
 };
 
 impl Action {
@@ -53,7 +53,10 @@ impl Chat {
         Ok(match action {
             Action::Send { room, text, client_id, reply_to } => {
                 let (now, folded) = (self.now, by.name.folded());
-                let last = self.rooms.get_mut(room).and_then(|room| room.act(&folded, None, now));
+                let last = self
+                    .rooms
+                    .get_mut(room)
+                    .and_then(|room| room.record_activity(&folded, None, now));
                 let color = usual.or(last);
                 Entry::Said {
                     room,
@@ -149,8 +152,8 @@ impl Chat {
             let subscription = stream.rooms.get(&room)?;
             Some((*subscription, stream.protocol))
         });
-        let (time, what) = (self.now, What::Typing);
-        let event = Event { room, time, author, color: None, what };
+        let (time, kind) = (self.now, EventKind::Typing);
+        let event = Event { room, time, author, color: None, kind };
         self.order.tell(Effect::Announce { event, by: subscription });
         Ok(Receipt::Noted)
     }
@@ -163,12 +166,12 @@ impl Chat {
         by: Option<(SubscriptionId, ProtocolId)>,
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get_mut(event.room).ok_or(Refusal::RoomNotFound)?;
-        if matches!(event.what, What::Said { .. }) {
+        if matches!(event.kind, EventKind::Said { .. }) {
             room.record.last = seq;
         }
         let (time, author, color) = (event.time, event.author.clone(), event.color.clone());
-        let calls = match &event.what {
-            What::Said { calls, .. } | What::Edited { calls, .. } => calls.clone(),
+        let calls = match &event.kind {
+            EventKind::Said { calls, .. } | EventKind::Edited { calls, .. } => calls.clone(),
             _ => Box::default(),
         };
         self.order.tell(Effect::Announce { event, by });

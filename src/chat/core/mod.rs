@@ -67,8 +67,8 @@ use crate::chat::types::{
     Ticket, Title, Visibility,
 };
 use crate::chat::vocabulary::{
-    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, FixedPolicy, Policy, Receipt,
-    Refusal, RoomSettings, Space, What,
+    Acted, Answer, Command, DirectRoom, Effect, Entry, Event, EventKind, FixedPolicy, Policy,
+    Receipt, Refusal, RoomSettings, Space,
 };
 use crate::crypto::KeyHash;
 use crate::limits::{PROPOSED_MAX, STEPS_MAX};
@@ -118,7 +118,7 @@ pub struct Chat {
     /// The queue behind the log.
     order: Order<Purpose>,
     /// Calls about a room with a pending change; they resume after the change.
-    held: Waits,
+    waits: Waits,
     /// Work that is too long for one command, and the steps that this command has left.
     work: VecDeque<Work>,
     steps: usize,
@@ -174,7 +174,7 @@ impl Chat {
             streams: BTreeMap::new(),
             last_stream: 0,
             order: Order::new(PROPOSED_MAX),
-            held: Waits::default(),
+            waits: Waits::default(),
             work: VecDeque::new(),
             steps: 0,
             steps_max: STEPS_MAX,
@@ -235,8 +235,8 @@ impl Chat {
             Command::Continue => self.carry_on(),
             Command::Close => self.close(),
         }
-        if !self.rooms.untended.is_empty() && !self.is_tending() {
-            self.tend_rooms(None);
+        if !self.rooms.unchecked_orphans.is_empty() && !self.is_checking_orphans() {
+            self.check_orphans(None);
         }
         self.order.swap_effects(effects);
     }
@@ -357,18 +357,22 @@ impl Chat {
     /// A message that was lost made its author present: the room hears at least of the join.
     fn came_silently(&mut self, subscription: SubscriptionId, protocol: ProtocolId, entry: &Entry) {
         let Entry::Said { room, author, color, .. } = entry.clone() else { return };
-        let event = Event { room, time: self.now, author, color, what: What::Joined };
+        let event = Event { room, time: self.now, author, color, kind: EventKind::Joined };
         self.order.tell_outcome(Effect::Announce { event, by: Some((subscription, protocol)) });
     }
 
     fn tick(&mut self) {
         self.accounts.tick(self.now);
+        let now = self.limiter_now();
+        if let Some(limiter) = &mut self.limiter {
+            limiter.sweep(now);
+        }
         // An unfinished sweep continues instead.
         if !self.work.iter().any(|work| matches!(work, Work::Sweep { .. })) {
             self.sweep(AccountId(0));
         }
-        if !self.is_tending() {
-            self.tend_rooms(Some(RoomId(0)));
+        if !self.is_checking_orphans() {
+            self.check_orphans(Some(RoomId(0)));
         }
         self.purge_old();
     }

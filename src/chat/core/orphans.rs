@@ -15,60 +15,66 @@ use crate::chat::vocabulary::Entry;
 
 impl Chat {
     /// Whether such a check is in progress.
-    pub(super) fn is_tending(&self) -> bool {
-        self.work.iter().any(|work| matches!(work, Work::Tend { .. }))
+    pub(super) fn is_checking_orphans(&self) -> bool {
+        self.work.iter().any(|work| matches!(work, Work::CheckOrphans { .. }))
     }
 
     /// Checks the rooms with changes; with `after`, then all orphans after that room.
-    pub(super) fn tend_rooms(&mut self, mut after: Option<RoomId>) {
-        while let Some(room) = self.rooms.untended.first().copied() {
+    pub(super) fn check_orphans(&mut self, mut after: Option<RoomId>) {
+        while let Some(room) = self.rooms.unchecked_orphans.first().copied() {
             if !self.step() {
-                return self.work.push_back(Work::Tend { after });
+                return self.work.push_back(Work::CheckOrphans { after });
             }
-            self.rooms.untended.remove(&room);
-            self.tend(room);
+            self.rooms.unchecked_orphans.remove(&room);
+            self.check_orphan(room);
         }
         while let Some(last) = after {
             let rest = (Bound::Excluded(last), Bound::Unbounded);
             let Some(room) = self.rooms.orphans.range(rest).next().copied() else { return };
             if !self.step() {
-                return self.work.push_back(Work::Tend { after });
+                return self.work.push_back(Work::CheckOrphans { after });
             }
-            self.tend(room);
+            self.check_orphan(room);
             after = Some(room);
         }
     }
 
     /// Proposes the next owner of an orphan, or its end, if either is due. A pending change of the
     /// room triggers another check.
-    fn tend(&mut self, id: RoomId) {
+    fn check_orphan(&mut self, id: RoomId) {
         let Some(room) = self.rooms.get(id) else { return };
         if room.pending_change {
             return;
         }
-        if room.record.forsaken {
+        if room.record.orphaned {
             let empty = room.members.is_empty()
                 && room.pending_moves.is_empty()
                 && room.subscriptions.is_empty();
             let gone = Entry::RoomGone { room: id, recoverable: false };
             if empty && self.propose(gone, Purpose::Own).is_ok() {
-                self.rooms.lock(id, true);
+                self.rooms.mark_pending(id, true);
             }
             return;
         }
         // The settings stay; the entry announces the new owner.
-        let (settings, generation) = (room.record.settings.clone(), room.record.generation);
-        let same =
-            Entry::RoomChanged { room: id, settings, generation, link: None, keep_members: true };
+        let (settings, password_generation) =
+            (room.record.settings.clone(), room.record.password_generation);
+        let same = Entry::RoomChanged {
+            room: id,
+            settings,
+            password_generation,
+            link: None,
+            keep_members: true,
+        };
         if self.propose(same, Purpose::Own).is_ok() {
-            self.rooms.lock(id, false);
+            self.rooms.mark_pending(id, false);
         }
     }
 
     /// The room may be empty now.
     pub(super) fn left(&mut self, room: RoomId) {
-        if self.rooms.get(room).is_some_and(|room| room.record.forsaken) {
-            self.rooms.untended.insert(room);
+        if self.rooms.get(room).is_some_and(|room| room.record.orphaned) {
+            self.rooms.unchecked_orphans.insert(room);
         }
     }
 }

@@ -168,7 +168,7 @@ impl Chat {
     /// it.
     pub(super) fn end_if_over(&mut self, account: AccountId) {
         let known = self.accounts.get(account);
-        if known.is_some_and(|known| self.accounts.is_forsaken(known))
+        if known.is_some_and(|known| self.accounts.is_abandoned(known))
             && self.propose(Entry::AccountEnded { account }, Purpose::Own).is_ok()
             && let Some(known) = self.accounts.get_mut(account)
         {

@@ -135,7 +135,7 @@ impl Chat {
         role: Option<Role>,
     ) -> Result<Answer, Refusal> {
         let may = |known: &&mut AccountState| {
-            !known.is_guest() && !(known.account.banned && role.is_some())
+            !(known.is_guest() || known.account.banned && role.is_some())
         };
         let known = self.accounts.get_mut(account).filter(may);
         known.ok_or(Refusal::PersonNotFound)?.account.role = role;

@@ -9,7 +9,7 @@ use crate::chat::types::{
     AccountId, Author, CallId, LOBBY, Name, RoomId, RoomRef, Seq, Visibility,
 };
 use crate::chat::vocabulary::{
-    Access, Answer, Effect, Entry, Event, Refusal, Role, RoomSettings, What, call,
+    Access, Answer, Effect, Entry, Event, EventKind, Refusal, Role, RoomSettings, call,
 };
 use crate::limits::ROOMS_MAX;
 use crate::time::Time;
@@ -64,8 +64,10 @@ impl Chat {
             return Err(Refusal::Forbidden); // It stays open to everybody.
         }
         let (id, viewer, keep_members) = (room.record.id, account_of(caller), change.keep_members);
-        let (settings, generation) = room.changed(change)?;
-        if (&settings, generation) == (&room.record.settings, room.record.generation) {
+        let (settings, password_generation) = room.changed(change)?;
+        if (&settings, password_generation)
+            == (&room.record.settings, room.record.password_generation)
+        {
             return self.show_room(id, viewer).map(Some);
         }
         let folded = settings.title.folded();
@@ -80,7 +82,8 @@ impl Chat {
             }
             _ => None,
         };
-        let entry = Entry::RoomChanged { room: id, settings, generation, link, keep_members };
+        let entry =
+            Entry::RoomChanged { room: id, settings, password_generation, link, keep_members };
         if id == LOBBY {
             self.propose_deed(to, viewer, None, entry)?;
         } else {
@@ -151,9 +154,11 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let before = self.rooms.get(id).filter(|room| !room.is_direct());
         let before = before.ok_or(Refusal::RoomNotFound)?;
-        let (was_open, generation) = (before.is_public(), before.record.generation);
+        let (was_open, password_generation) =
+            (before.is_public(), before.record.password_generation);
         let after = self.rooms.change(id, change, (seq, time)).ok_or(Refusal::TitleTaken)?;
-        let closed = !after.is_public() && (was_open || after.record.generation != generation);
+        let closed = !after.is_public()
+            && (was_open || after.record.password_generation != password_generation);
         if closed {
             self.close_room(id, seq, keep_members);
         } else {
@@ -166,7 +171,7 @@ impl Chat {
     pub(super) fn tell_what_it_is(&mut self, id: RoomId, seq: Seq) {
         if let Some(room) = self.rooms.get(id) {
             let info = Box::new(self.info(room, None, true));
-            self.tell_of_room(id, What::Room { seq, info });
+            self.tell_of_room(id, EventKind::Room { seq, info });
         }
     }
 
@@ -178,7 +183,7 @@ impl Chat {
     ) -> Result<Answer, Refusal> {
         let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
         room.ok_or(Refusal::RoomNotFound)?;
-        self.tell_of_room(id, What::Gone { seq });
+        self.tell_of_room(id, EventKind::Gone { seq });
         self.quotas.end(Made::Room(id));
         if let Some(mut room) = self.rooms.remove(id) {
             if recoverable {
@@ -191,14 +196,14 @@ impl Chat {
 
     /// Announces an entry's effect on a room. The log does not keep the author of such an entry:
     /// the event names the owner or, without one, the server.
-    pub(super) fn tell_of_room(&mut self, id: RoomId, what: What) {
+    pub(super) fn tell_of_room(&mut self, id: RoomId, kind: EventKind) {
         let owner = self.rooms.get(id).and_then(|room| room.record.owner);
         let owner = owner.and_then(|owner| self.accounts.get(owner)).map(AccountState::author);
         let author = owner.unwrap_or_else(|| {
             let name = Name::of_server();
             Author { account: None, name }
         });
-        let event = Event { room: id, time: self.told, author, color: None, what };
+        let event = Event { room: id, time: self.told, author, color: None, kind };
         self.order.tell(Effect::Announce { event, by: None });
     }
 }

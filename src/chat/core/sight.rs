@@ -73,10 +73,14 @@ impl Chat {
         let record = &found.record;
         match access {
             Access::Open | Access::Member => false,
-            Access::Password { generation } => generation == record.generation,
-            Access::Token { room, generation, session } => {
+            Access::Password { password_generation } => {
+                password_generation == record.password_generation
+            }
+            Access::Token { room, password_generation, session } => {
                 let alive = |key| self.accounts.session_by_key(&key, self.running).is_some();
-                names(found, room) && generation == record.generation && session.is_none_or(alive)
+                names(found, room)
+                    && password_generation == record.password_generation
+                    && session.is_none_or(alive)
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::chat::state::stream::Stream;
 use crate::chat::state::work::{OpeningStream, Then, Work};
 use crate::chat::types::{AccountId, CallId, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Answer, CloseReason, Effect, Event, OpenedStream, Refusal, What, call,
+    Answer, CloseReason, Effect, Event, EventKind, OpenedStream, Refusal, call,
 };
 use crate::limits::STREAMS_PER_ACCOUNT_MAX;
 
@@ -74,7 +74,7 @@ impl Chat {
             }
             opening.after = id;
             if let Some(subscription) = self.subscription_in(base, id) {
-                self.come(subscription);
+                self.join_stream(subscription);
                 let room = self.rooms.get(id);
                 opening.rooms.extend(room.and_then(|room| marks_of(room, account)));
             }
@@ -136,8 +136,8 @@ impl Chat {
         let Some(found) = self.rooms.get(room) else { return };
         let info = Box::new(self.info(found, Some(account), true));
         for subscription in new {
-            self.notify_subscription(subscription, What::Room { seq, info: info.clone() });
-            self.come(subscription);
+            self.notify_subscription(subscription, EventKind::Room { seq, info: info.clone() });
+            self.join_stream(subscription);
         }
     }
 
@@ -152,21 +152,21 @@ impl Chat {
     }
 
     /// Sends an event only to the account's own streams.
-    pub(super) fn notify(&mut self, account: AccountId, room: RoomId, what: What) {
+    pub(super) fn notify(&mut self, account: AccountId, room: RoomId, kind: EventKind) {
         for (_, base) in self.own_streams(account) {
             let subscription = self.streams.get(&base).and_then(|stream| stream.rooms.get(&room));
             if let Some(subscription) = subscription.copied() {
-                self.notify_subscription(subscription, what.clone());
+                self.notify_subscription(subscription, kind.clone());
             }
         }
     }
 
-    fn notify_subscription(&mut self, subscription: SubscriptionId, what: What) {
+    fn notify_subscription(&mut self, subscription: SubscriptionId, kind: EventKind) {
         let Some(subscribed) = self.subscriptions.get(&subscription) else { return };
         let (protocol, room) = (subscribed.protocol, subscribed.room);
         let Some(author) = subscribed.author().cloned() else { return };
-        let time = if what.seq().is_some() { self.told } else { self.now };
-        let event = Event { room, time, author, color: None, what };
+        let time = if kind.seq().is_some() { self.told } else { self.now };
+        let event = Event { room, time, author, color: None, kind };
         self.order.tell(Effect::Notify { subscription, protocol, event });
     }
 

@@ -13,8 +13,8 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, ClientEvent, CloseReason, Effect, Entry, Event, NameClaim, Receipt, Refusal, RoomEvent,
-    StreamEvent, What, call,
+    Access, ClientEvent, CloseReason, Effect, Entry, Event, EventKind, NameClaim, Receipt, Refusal,
+    RoomEvent, StreamEvent, call,
 };
 use crate::time::Time;
 
@@ -51,7 +51,7 @@ impl Chat {
         if let Some((author, token)) = author.as_ref().zip(token) {
             self.give_way(room, author, token);
         }
-        self.place(subscription, protocol, room, None);
+        self.insert(subscription, protocol, room, None);
         if let Some(author) = author
             && let Err(refusal) = self.bind_caller(subscription, author, caller, by)
         {
@@ -72,7 +72,7 @@ impl Chat {
         Ok(())
     }
 
-    fn place(
+    fn insert(
         &mut self,
         subscription: SubscriptionId,
         protocol: ProtocolId,
@@ -126,7 +126,7 @@ impl Chat {
         author: Author,
         session: Option<SessionId>,
     ) -> bool {
-        self.place(subscription, protocol, room, Some(base));
+        self.insert(subscription, protocol, room, Some(base));
         let bound = self.bind(subscription, author, session).is_ok();
         if !bound {
             self.displace(subscription);
@@ -135,7 +135,7 @@ impl Chat {
     }
 
     /// A stream's subscription becomes present, and the room hears of it in order.
-    pub(super) fn come(&mut self, subscription: SubscriptionId) {
+    pub(super) fn join_stream(&mut self, subscription: SubscriptionId) {
         let color = self.subscriptions.get(&subscription).and_then(|subscribed| {
             let account = self.accounts.get(subscribed.account()?)?;
             account.account.color.clone()
@@ -292,7 +292,7 @@ impl Chat {
     pub(super) fn free_name(&mut self, name: &Folded) {
         let subscriptions = self.rooms.guests_called(name);
         for subscription in subscriptions {
-            self.go(subscription);
+            self.become_absent(subscription);
             let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { continue };
             let room = subscribed.room;
             if let Some(author) = subscribed.author.take() {
@@ -316,8 +316,9 @@ impl Chat {
         if self.enter(subscription, color.clone()) {
             return Ok(Receipt::Noted);
         }
-        let event =
-            self.event(subscription, author, color, What::Joined).ok_or(Refusal::RoomNotFound)?;
+        let event = self
+            .event(subscription, author, color, EventKind::Joined)
+            .ok_or(Refusal::RoomNotFound)?;
         Ok(Receipt::Known(Box::new(event)))
     }
 
@@ -338,7 +339,7 @@ impl Chat {
         let standing = self.rooms.get_mut(room).filter(|room| !room.pending_end);
         let place = standing.ok_or(Refusal::RoomNotFound)?;
         let came = !place.is_present(&folded);
-        let color = place.act(&folded, color, now);
+        let color = place.record_activity(&folded, color, now);
         let calls = self.accounts.called(&text);
         let (client_id, reply_to) = (None, None);
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
@@ -361,7 +362,7 @@ impl Chat {
         }
         let room = self.subscriptions.get(&subscription).map(|subscribed| subscribed.room);
         self.charge(&[(Kind::Presence, 1)], room)?;
-        self.go(subscription);
+        self.become_absent(subscription);
         Ok(Receipt::Noted)
     }
 
@@ -397,7 +398,7 @@ impl Chat {
             return false;
         };
         let is_new = self.become_present(subscription, &author.name.folded());
-        if is_new && let Some(event) = self.event(subscription, author, color, What::Joined) {
+        if is_new && let Some(event) = self.event(subscription, author, color, EventKind::Joined) {
             self.announce(subscription, event);
         }
         is_new
@@ -412,13 +413,13 @@ impl Chat {
     }
 
     /// A present subscription parts, and the room hears of it if its name is not present any more.
-    fn go(&mut self, subscription: SubscriptionId) {
+    fn become_absent(&mut self, subscription: SubscriptionId) {
         let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { return };
         let Some(author) = subscribed.author.clone().filter(|_| subscribed.present) else { return };
         subscribed.present = false;
         let room = self.rooms.get_mut(subscribed.room);
         if room.is_some_and(|room| room.leave(&author.name.folded()))
-            && let Some(event) = self.event(subscription, author, None, What::Left)
+            && let Some(event) = self.event(subscription, author, None, EventKind::Left)
         {
             self.announce(subscription, event);
         }
@@ -430,11 +431,11 @@ impl Chat {
         subscription: SubscriptionId,
         author: Author,
         color: Option<Color>,
-        what: What,
+        kind: EventKind,
     ) -> Option<Event> {
         let (time, room) = (self.now, self.subscriptions.get(&subscription)?.room);
-        let color = self.rooms.get_mut(room)?.act(&author.name.folded(), color, time);
-        Some(Event { room, time, author, color, what })
+        let color = self.rooms.get_mut(room)?.record_activity(&author.name.folded(), color, time);
+        Some(Event { room, time, author, color, kind })
     }
 
     fn announce(&mut self, subscription: SubscriptionId, event: Event) {
@@ -460,7 +461,7 @@ impl Chat {
         }
         self.order.tell(Effect::Unsubscribe { subscription, protocol, room, stream: base, reason });
         if !self.closing {
-            self.go(subscription); // At shutdown no parts are announced.
+            self.become_absent(subscription); // At shutdown no parts are announced.
         }
         let Some(subscribed) = self.displace(subscription) else { return };
         if let Some(author) = subscribed.author {

@@ -1,39 +1,39 @@
-//! *May this member see this entry?* The question of `sight`, asked of what is read back from the
-//! log: for a stream that has missed something, after the core has long applied it.
+//! *May this member see this entry?* The question of `sight`, for entries that are read back from
+//! the log: a stream that is behind reads them long after the core has applied them.
 //!
-//! What counts are the memberships of the moment in which the log is read. An entry belongs to a
-//! member's stream if the member has been in the room since before it; who has been put out or has
-//! left is told that, and nothing more of that room.
+//! The memberships at the time of reading decide. A member sees an entry of a room if the
+//! membership began before the entry. An account that has left or was expelled sees the end of its
+//! membership, and no other entry of that room.
 
 use std::collections::HashMap;
 
 use crate::chat::types::{AccountId, RoomId, Seq};
 use crate::chat::vocabulary::{Entry, MembershipMarks};
 
-/// What one member may see of the log.
+/// Decides what one member may see of the log.
 pub struct MemberView {
     account: AccountId,
     only: Option<Vec<RoomId>>,
     /// The rooms to which the member belongs.
     rooms: HashMap<RoomId, MembershipMarks>,
-    /// The rooms to which the member ceased to belong, by the entry that did it.
+    /// The rooms of which the account ceased to be a member, by entry.
     lost: HashMap<Seq, RoomId>,
 }
 
-/// What a member is told of an entry.
+/// What a member sees of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shown {
     /// The entry itself.
     Entry,
-    /// The room as it is now: it is new to the member, or has changed.
+    /// The room's current state: the room is new to the member, or has changed.
     Room(RoomId),
-    /// The member does not belong to this room any more.
+    /// The end of the membership in this room.
     Gone(RoomId),
 }
 
 impl MemberView {
-    /// `only`: the rooms that the stream is about, where it is not about all. `memberships`: those
-    /// of now. `lost`: the rooms that the member lost, by the entries that are to be judged.
+    /// `only`: the rooms of the stream; `None`: all of the member's rooms. `memberships`: the
+    /// current ones. `lost`: the rooms whose membership one of the read entries ended, by entry.
     pub fn new(
         account: AccountId,
         only: Option<Vec<RoomId>>,
@@ -50,22 +50,22 @@ impl MemberView {
         view
     }
 
-    /// Whether the stream is about a room.
+    /// Whether the stream includes a room.
     pub fn wants(&self, room: RoomId) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(&room))
     }
 
-    /// Whether the member has been in a room since before an entry.
+    /// Whether the account has been a member of a room since before an entry.
     pub fn sees(&self, room: RoomId, seq: Seq) -> bool {
         self.rooms.get(&room).is_some_and(|marks| marks.since < seq)
     }
 
-    /// What the member is told of an entry; `None`: nothing.
+    /// What the member sees of an entry; `None`: nothing.
     pub fn shown(&self, entry: &Entry, seq: Seq) -> Option<Shown> {
         if let Some(room) = self.shown_room(entry, seq) {
             return Some(Shown::Room(room));
         }
-        // Who was never in a room, or had left before, does not learn that it was there.
+        // An account that was not a member then does not learn that the room existed.
         if let Some(room) = self.lost.get(&seq).filter(|room| self.wants(**room)) {
             return Some(Shown::Gone(*room));
         }
@@ -79,7 +79,7 @@ impl MemberView {
         }
     }
 
-    /// The room that an entry tells of as it is now.
+    /// The room whose current state the member sees for this entry.
     fn shown_room(&self, entry: &Entry, seq: Seq) -> Option<RoomId> {
         let begun = |room: RoomId| {
             let marks = self.rooms.get(&room)?;
@@ -100,9 +100,9 @@ impl MemberView {
     }
 }
 
-/// Whether the members of a room hear that somebody came or went. Who hides a room for two tells
-/// nobody; and who belonged to a room no more did not go. `was`: the account belonged to the room
-/// before.
+/// Whether the members of a room hear of a membership change. An account that leaves a room for two
+/// only hides it, so the other does not hear of it; and an account that was not a member does not
+/// leave. `was`: whether the account was a member before.
 pub fn is_member_change_told(for_two: bool, was: bool, is: bool) -> bool {
     !for_two && (is || was)
 }
@@ -144,8 +144,8 @@ mod tests {
     }
 
     fn changed(room: u64) -> Entry {
-        let (room, settings, generation, link) = (RoomId(room), room_settings(), 0, None);
-        Entry::RoomChanged { room, settings, generation, link, keep_members: true }
+        let (room, settings, password_generation, link) = (RoomId(room), room_settings(), 0, None);
+        Entry::RoomChanged { room, settings, password_generation, link, keep_members: true }
     }
 
     #[track_caller]
@@ -189,7 +189,7 @@ mod tests {
         check(&made, 20, new);
         check(&Entry::RoomReturned { room: RoomId(2), title: room_settings().title }, 20, new);
         check(&Entry::DirectMade { room: RoomId(2), between: [ME, OTHER], both: true }, 20, new);
-        // A membership that ended and began again does not begin twice.
+        // The membership ended and began again: the member sees the room only once.
         check(&membership(2, ME, true), 15, None);
         check(&made, 15, None);
     }

@@ -83,9 +83,9 @@ impl Chat {
                     self.move_up();
                 }
                 Work::OpenStream(opening) => self.go_on_opening(opening),
-                Work::Wake(what) => self.wake(what),
+                Work::Wake(awaited) => self.wake(awaited),
                 Work::Sweep { after } => self.sweep(after),
-                Work::Tend { after } => self.tend_rooms(after),
+                Work::CheckOrphans { after } => self.check_orphans(after),
                 Work::PutOut { after } => self.put_out_all(after),
                 Work::MoveUp => self.move_up(),
                 Work::Close => self.go_on_closing(),
@@ -153,7 +153,7 @@ impl Chat {
             }
             after = account;
             if let Some(known) = self.accounts.get_mut(account) {
-                known.belongs_no_more(id);
+                known.belongs_no_more(id, room.is_direct());
             }
         }
     }
@@ -192,12 +192,12 @@ impl Chat {
 
     /// The shutdown, behind the pending entries.
     pub(super) fn go_on_closing(&mut self) {
-        while !self.held.is_empty() {
+        while !self.waits.is_empty() {
             if !self.step() {
                 return self.work.push_back(Work::Close);
             }
-            if let Some(held) = self.held.any() {
-                self.answer(held.id, Err(Refusal::Unavailable));
+            if let Some(call) = self.waits.any() {
+                self.answer(call.id, Err(Refusal::Unavailable));
             }
         }
         while let Some(base) = self.streams.keys().next().copied() {

@@ -1,5 +1,5 @@
-//! What must last, as plainly as possible: a second fold over the log, without indexes, without
-//! pending state, as slow as it likes. The core must agree with it after every entry.
+//! A second fold over the log, as plain as possible: without indexes, without pending state, and
+//! slow. After every entry the core must agree with it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -205,7 +205,7 @@ impl Book {
                         let longest =
                             room.members.iter().min_by_key(|member| (member.since, member.account));
                         room.owner = longest.map(|member| member.account);
-                        room.forsaken = room.owner.is_none();
+                        room.orphaned = room.owner.is_none();
                     }
                 }
             }
@@ -270,12 +270,12 @@ impl Book {
                     self.spent.extend(Some(id).filter(|id| id.is_drawn()));
                 }
             }
-            Entry::RoomChanged { room, settings, generation, link, keep_members } => {
+            Entry::RoomChanged { room, settings, password_generation, link, keep_members } => {
                 let locks = self.locks(entry);
                 let record = self.rooms.get_mut(&room).expect("the entry fits");
                 let was_open = record.settings.visibility == Visibility::Public;
                 let open = settings.visibility == Visibility::Public;
-                (record.settings, record.generation) = (settings, generation);
+                (record.settings, record.password_generation) = (settings, password_generation);
                 record.updated = time;
                 record.link = record.link.or(link);
                 record.opened = if open && !was_open { seq } else { record.opened };
@@ -385,22 +385,27 @@ impl Book {
     pub fn opens(&self, room: &RoomRecord, access: Access) -> bool {
         match access {
             Access::Open | Access::Member => false,
-            Access::Password { generation } => generation == room.generation,
-            Access::Token { room: of, generation, .. } => {
-                (of == room.id || room.link == Some(of)) && generation == room.generation
+            Access::Password { password_generation } => {
+                password_generation == room.password_generation
+            }
+            Access::Token { room: of, password_generation, .. } => {
+                (of == room.id || room.link == Some(of))
+                    && password_generation == room.password_generation
             }
         }
     }
 
     /// Whether a change ends access by tokens or by openness.
     pub fn locks(&self, entry: &Entry) -> bool {
-        let Entry::RoomChanged { room, settings, generation, .. } = entry.act() else {
+        let Entry::RoomChanged { room, settings, password_generation, .. } = entry.act() else {
             return false;
         };
         let Some(before) = self.rooms.get(room) else { return false };
         let was_open = before.settings.visibility == Visibility::Public;
         let is_open = settings.visibility == Visibility::Public;
-        self.fits(entry) && !is_open && (was_open || before.generation != *generation)
+        self.fits(entry)
+            && !is_open
+            && (was_open || before.password_generation != *password_generation)
     }
 
     /// Names and titles are unique without regard to case, and a room has a password exactly if it

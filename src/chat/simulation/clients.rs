@@ -1,5 +1,5 @@
-//! Clients that follow a stream: they leave at any point, come back with the number of the last
-//! entry that they know, and must then see what a client sees that has stayed.
+//! Clients that follow a stream: they disconnect at any point, resume from the last entry that they
+//! know, and must then have the same view as a client that has stayed.
 //!
 //! They rebuild what they have missed from the log, by the rule of the protocol's streams (see
 //! `protocol/native/events.rs`): with the log as it is at the time of reading, which may be ahead
@@ -12,8 +12,8 @@ use crate::chat::simulation::book::Book;
 use crate::chat::simulation::picture::{Follows, Message, Picture};
 use crate::chat::simulation::world::{World, base_of};
 use crate::chat::{
-    AccountId, Author, Effect, Entry, Event, Name, RoomId, RoomInfo, RoomRecord, RoomSettings, Seq,
-    SubscriptionId, What,
+    AccountId, Author, Effect, Entry, Event, EventKind, Name, RoomId, RoomInfo, RoomRecord,
+    RoomSettings, Seq, SubscriptionId,
 };
 use crate::time::Time;
 
@@ -46,12 +46,12 @@ impl Client {
     }
 
     /// Connects, perhaps again; the log has what it has missed.
-    pub fn come(&mut self, base: SubscriptionId) {
+    pub fn connect(&mut self, base: SubscriptionId) {
         (self.base, self.behind) = (Some(base), Some(Seq(0)));
     }
 
     fn hear(&mut self, event: &Event) {
-        let Some(seq) = event.what.seq() else { return };
+        let Some(seq) = event.kind.seq() else { return };
         match &mut self.behind {
             Some(noted) => *noted = seq.max(*noted),
             None if seq <= self.cursor => {} // A page of the log had it.
@@ -62,7 +62,7 @@ impl Client {
         }
     }
 
-    /// Reads so many entries of the log, up to the core's last entry, which `book` has.
+    /// Reads this many entries of the log, up to the core's last entry, which `book` has.
     fn read(&mut self, count: usize, book: &Book, log: &[(Time, Entry)]) {
         let from = usize::try_from(self.cursor.0).expect("an index");
         let mut now = book.clone(); // The tables at the time of reading.
@@ -220,32 +220,36 @@ impl Teller<'_> {
             }
             return;
         }
-        if let Some((room, author, what)) = self.happened(seq, entry) {
-            picture.hear(&Event { room, time: *time, author, color: None, what });
+        if let Some((room, author, kind)) = self.happened(seq, entry) {
+            picture.hear(&Event { room, time: *time, author, color: None, kind });
         }
     }
 
-    fn happened(&self, seq: Seq, entry: &Entry) -> Option<(RoomId, Author, What)> {
+    fn happened(&self, seq: Seq, entry: &Entry) -> Option<(RoomId, Author, EventKind)> {
         let me = self.author(self.follows.account)?;
         if let Some(room) = self.shows(seq, entry) {
             let info = Box::new(info(self.core.rooms.get(&room)?));
-            return Some((room, me, What::Room { seq, info }));
+            return Some((room, me, EventKind::Room { seq, info }));
         }
         let lost = self.now.lost.get(&(self.follows.account, seq));
         if let Some(room) = lost.filter(|room| self.follows.wants(**room)) {
-            return Some((*room, me, What::Gone { seq }));
+            return Some((*room, me, EventKind::Gone { seq }));
         }
         match entry.act() {
             Entry::Edited { room, target, by, .. } if self.sees(*room, seq) => {
                 let (target, text) = (*target, self.words(*target).0?);
-                Some((*room, by.clone(), What::Edited { seq, target, text, calls: Box::default() }))
+                Some((
+                    *room,
+                    by.clone(),
+                    EventKind::Edited { seq, target, text, calls: Box::default() },
+                ))
             }
             Entry::Deleted { room, target, by, .. } if self.sees(*room, seq) => {
-                Some((*room, by.clone(), What::Deleted { seq, target: *target }))
+                Some((*room, by.clone(), EventKind::Deleted { seq, target: *target }))
             }
             Entry::Reacted { room, target, by, emoji, on } if self.sees(*room, seq) => {
                 let (target, emoji, on) = (*target, emoji.clone(), *on);
-                Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
+                Some((*room, by.clone(), EventKind::Reacted { seq, target, emoji, on }))
             }
             Entry::MemberChanged { room, account, member, .. } if self.sees(*room, seq) => {
                 // A non-member's exit has no effect.
@@ -254,7 +258,7 @@ impl Teller<'_> {
                 let two = self.now.rooms.get(room).is_some_and(|room| room.between.is_some());
                 (!two && (*member || went)).then_some(())?;
                 let author = self.author(*account)?;
-                Some((*room, author, What::Member { seq, member: *member }))
+                Some((*room, author, EventKind::Member { seq, member: *member }))
             }
             _ => None,
         }

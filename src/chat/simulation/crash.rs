@@ -1,4 +1,4 @@
-//! Power failures, and what survives them.
+//! Power failures, and the state that must survive them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -102,11 +102,11 @@ impl Simulation {
             let mut session = *key;
             session[31] = 1; // A key without an account.
             let (remember, agent) = (false, "".into());
-            let what = call::Login { key: *key, session, remember, agent };
+            let call = call::Login { key: *key, session, remember, agent };
             let (ask, caller) = (CallId(index as u64), Caller::Nobody);
             probe.handle(
                 self.clock,
-                Command::Call { id: ask, source: Source::Own, caller, call: what.into() },
+                Command::Call { id: ask, source: Source::Own, caller, call: call.into() },
                 &mut effects,
             );
         }

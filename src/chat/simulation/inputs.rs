@@ -1,4 +1,4 @@
-//! What people type and choose, drawn at random.
+//! People's random inputs.
 
 use crate::chat::simulation::Simulation;
 use crate::chat::*;
@@ -46,18 +46,23 @@ impl Simulation {
     /// Mostly a good token.
     pub(super) fn access(&mut self, room: &RoomRef) -> Access {
         let found = self.book.find(room);
-        let (mut room, generation) = found.map_or((LOBBY, 0), |room| (room.id, room.generation));
+        let (mut room, password_generation) =
+            found.map_or((LOBBY, 0), |room| (room.id, room.password_generation));
         if let Some(link) = found.and_then(|room| room.link) {
             room = if self.dice.one_in(2) { link } else { room };
         }
         let session = self.dice.one_in(4).then(|| self.dice.pick(&self.session_keys)).flatten();
         match self.dice.below(8) {
             0 => Access::Open,
-            1 => Access::Token { room, generation: generation + 1, session },
-            2 => Access::Token { room, generation: generation.saturating_sub(1), session },
-            3 => Access::Token { room: self.some_room(), generation, session },
-            4 => Access::Password { generation },
-            _ => Access::Token { room, generation, session },
+            1 => Access::Token { room, password_generation: password_generation + 1, session },
+            2 => Access::Token {
+                room,
+                password_generation: password_generation.saturating_sub(1),
+                session,
+            },
+            3 => Access::Token { room: self.some_room(), password_generation, session },
+            4 => Access::Password { password_generation },
+            _ => Access::Token { room, password_generation, session },
         }
     }
 

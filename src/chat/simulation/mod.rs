@@ -163,9 +163,9 @@ impl Simulation {
         assert!(guests.all(|guest| has_session(guest.id)), "a guest lingers without a session");
         let stands =
             |id| self.world.members.values().any(|member| member.standing && member.room == id);
-        let mut forsaken = self.book.rooms.values().filter(|room| room.forsaken);
+        let mut orphaned = self.book.rooms.values().filter(|room| room.orphaned);
         let stays = |room: &RoomRecord| !room.members.is_empty() || stands(room.id);
-        assert!(forsaken.all(stays), "an orphan without people lingers");
+        assert!(orphaned.all(stays), "an orphan without people lingers");
     }
 
     fn something_happens(&mut self, haste: u64) {
@@ -293,7 +293,7 @@ impl Simulation {
     fn follow(&mut self, effect: &Effect) {
         if let Effect::Answer { id: ask, answer } = effect
             && let Some(Call::Register(call::Register { key, .. })) =
-                self.world.asks.get(ask).map(|asked| &asked.what)
+                self.world.asks.get(ask).map(|asked| &asked.call)
         {
             self.registered.push((*key, answer.is_ok()));
         }

@@ -232,25 +232,25 @@ impl Simulation {
             Caller::Perhaps(key) => Caller::Session(key),
             other => other,
         };
-        let what: Call =
+        let call: Call =
             call::OpenStream { subscription: base, protocol: ProtocolId(2), only: only.clone() }
                 .into();
-        let shown = self.judge(&caller, &what);
+        let shown = self.judge(&caller, &call);
         let Shown { session, account, .. } = shown;
         if let Some(account) = account {
             let standing = !self.world.closed;
             self.world.streams.insert(base, View::new(account, session, only.clone(), standing));
         }
-        self.ask(caller, what, shown);
+        self.ask(caller, call, shown);
         let Some(account) = account.filter(|_| self.world.streams.contains_key(&base)) else {
             return;
         };
         if let Some(index) = again {
-            return self.clients.0[index].come(base);
+            return self.clients.0[index].connect(base);
         }
         let start = like.map_or(Seq(self.disk.log.len() as u64), |(_, start)| start);
         let mut client = Client::new(Follows { account, only }, start);
-        client.come(base);
+        client.connect(base);
         self.clients.0.push(client);
     }
 
@@ -305,23 +305,23 @@ impl Simulation {
         }
     }
 
-    pub(super) fn somebody_asks<C: Into<Call>>(&mut self, what: impl FnOnce(&mut Simulation) -> C) {
+    pub(super) fn somebody_asks<C: Into<Call>>(&mut self, make: impl FnOnce(&mut Simulation) -> C) {
         let caller = self.caller();
-        self.asks(caller, what);
+        self.asks(caller, make);
     }
 
     pub(super) fn asks<C: Into<Call>>(
         &mut self,
         caller: Caller,
-        what: impl FnOnce(&mut Simulation) -> C,
+        make: impl FnOnce(&mut Simulation) -> C,
     ) {
-        let what = what(self).into();
-        let shown = self.judge(&caller, &what);
-        self.ask(caller, what, shown);
+        let call = make(self).into();
+        let shown = self.judge(&caller, &call);
+        self.ask(caller, call, shown);
     }
 
     /// The verified caller, and whether the call must be refused for an invalid key.
-    fn judge(&mut self, caller: &Caller, what: &Call) -> Shown {
+    fn judge(&mut self, caller: &Caller, call: &Call) -> Shown {
         let of = |session: Option<SessionId>, book: &Book| {
             session.and_then(|id| book.sessions.get(&id)).map(|session| session.account)
         };
@@ -345,18 +345,18 @@ impl Simulation {
             }
         };
         self.used(session);
-        let refused = needed.filter(|_| account.is_none() && *what != Call::Logout(call::Logout));
+        let refused = needed.filter(|_| account.is_none() && *call != Call::Logout(call::Logout));
         Shown { session, account, refused }
     }
 
-    fn ask(&mut self, caller: Caller, what: Call, shown: Shown) {
+    fn ask(&mut self, caller: Caller, call: Call, shown: Shown) {
         let ask = CallId(self.number());
         let Shown { session, account, refused } = shown;
         let sources = [Source::Local, Source::Unknown, Source::of(self.an_address())];
         let source = self.dice.pick(&sources).expect("one of three");
         let out = self.is_shut_out(source, account);
         let refused = if out { Some(Refusal::Banned) } else { refused };
-        match &what {
+        match &call {
             Call::Subscribe(call::Subscribe { subscription, .. }) => {
                 let member = self.world.members.get_mut(subscription);
                 member.expect("a connection that asks").source = source;
@@ -368,12 +368,12 @@ impl Simulation {
             }
             _ => {}
         }
-        let opens = match &what {
+        let opens = match &call {
             Call::Room(call::Room { room, access }) => self.opens(room, *access),
             _ => false,
         };
-        self.world.asks.insert(ask, Asked { what: what.clone(), session, account, refused, opens });
-        self.give(Command::Call { id: ask, source, caller, call: what });
+        self.world.asks.insert(ask, Asked { call: call.clone(), session, account, refused, opens });
+        self.give(Command::Call { id: ask, source, caller, call });
     }
 
     /// Whether this access opens a room. (A session in use does not expire.)
@@ -393,7 +393,7 @@ impl Simulation {
             let first = Time(self.number().cast_signed());
             NameClaim { name: self.name(), granted, first }
         });
-        let what: Call = call::Subscribe {
+        let call: Call = call::Subscribe {
             subscription,
             protocol,
             room: room.clone(),
@@ -402,7 +402,7 @@ impl Simulation {
             enter,
         }
         .into();
-        let shown = self.judge(&caller, &what);
+        let shown = self.judge(&caller, &call);
         let (session, who) = (shown.session, shown.account);
         let held = access.session().and_then(|key| self.live_session(&key));
         let opens = self.opens(&room, access);
@@ -435,7 +435,7 @@ impl Simulation {
             tells,
         };
         self.world.members.insert(subscription, member);
-        self.ask(caller, what, shown);
+        self.ask(caller, call, shown);
     }
 
     fn somebody_who_is_there(&mut self) -> Option<SubscriptionId> {

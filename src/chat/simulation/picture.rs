@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    AccountId, Author, Description, Emoji, Entry, Event, RoomId, Seq, Title, Visibility, What,
+    AccountId, Author, Description, Emoji, Entry, Event, EventKind, RoomId, Seq, Title, Visibility,
 };
 use crate::time::Time;
 
@@ -50,30 +50,30 @@ impl Picture {
     }
 
     pub fn hear(&mut self, event: &Event) {
-        if let Some(seq) = event.what.seq() {
-            if let What::Said { text, .. } = &event.what {
+        if let Some(seq) = event.kind.seq() {
+            if let EventKind::Said { text, .. } = &event.kind {
                 return self.said(event.room, seq, Message::new(&event.author, text));
             }
             self.grows(seq);
         }
         let place = self.rooms.entry(event.room).or_default();
         let author = event.author.clone();
-        match &event.what {
-            What::Room { info, .. } => {
+        match &event.kind {
+            EventKind::Room { info, .. } => {
                 let (title, description) = (info.title.clone(), info.description.clone());
                 // (The title of a room for two is the other person's name, which the log does not
                 // have.)
                 let title = if info.direct { Title::of_direct(info.id) } else { title };
                 place.settings = Some((title, description, info.visibility));
             }
-            What::Gone { .. } => {
+            EventKind::Gone { .. } => {
                 self.rooms.remove(&event.room);
                 self.gone.insert(event.room);
             }
-            What::Member { member, .. } => {
+            EventKind::Member { member, .. } => {
                 place.moves.insert(author.name.to_string(), *member);
             }
-            What::Edited { target, text, .. } => {
+            EventKind::Edited { target, text, .. } => {
                 // A page of the log may have shown already that a message was deleted, while the
                 // core still announces an earlier edit. A deleted message stays deleted.
                 let message = place.messages.get_mut(target);
@@ -81,13 +81,13 @@ impl Picture {
                     (message.words, message.edited) = (Some(text.clone()), Some(event.time));
                 }
             }
-            What::Deleted { target, .. } => {
+            EventKind::Deleted { target, .. } => {
                 if let Some(message) = place.messages.get_mut(target) {
                     (message.words, message.edited) = (None, None);
                     message.reactions.clear();
                 }
             }
-            What::Reacted { target, emoji, on, .. } => {
+            EventKind::Reacted { target, emoji, on, .. } => {
                 if let Some(message) = place.messages.get_mut(target) {
                     let reaction = (author.account, author.name.to_string(), emoji.clone());
                     if *on {
@@ -97,7 +97,11 @@ impl Picture {
                     };
                 }
             }
-            What::Said { .. } | What::Joined | What::Left | What::Typing | What::Read { .. } => {}
+            EventKind::Said { .. }
+            | EventKind::Joined
+            | EventKind::Left
+            | EventKind::Typing
+            | EventKind::Read { .. } => {}
         }
     }
 

@@ -100,13 +100,14 @@ impl Simulation {
     }
 
     fn a_strangers_change(&mut self, room: RoomId) -> Entry {
-        let generation = self.book.rooms.get(&room).map_or(0, |room| room.generation + 1);
+        let password_generation =
+            self.book.rooms.get(&room).map_or(0, |room| room.password_generation + 1);
         let mut settings = self.room_settings();
         let public = settings.visibility == Visibility::Public;
-        settings.password = (!public).then(|| format!("hash {generation}").into());
+        settings.password = (!public).then(|| format!("hash {password_generation}").into());
         let keep_members = self.dice.one_in(2);
         let number = RoomId(RoomId::DRAWN_MIN + self.dice.below(4));
         let link = self.dice.one_in(4).then_some(number);
-        Entry::RoomChanged { room, settings, generation, link, keep_members }
+        Entry::RoomChanged { room, settings, password_generation, link, keep_members }
     }
 }

@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use crate::chat::simulation::book::Book;
 use crate::chat::{
     Access, AccountId, Acted, Action, Answer, Call, CallId, ClientEvent, CloseReason, Effect,
-    Entry, Event, Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt, Refusal,
-    RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, Source, StreamEvent, SubscriptionId,
-    Visibility, What, call,
+    Entry, Event, EventKind, Folded, MemberRecord, Name, OpenedStream, Page, ProtocolId, Receipt,
+    Refusal, RoomEvent, RoomId, RoomRef, RoomSettings, Seq, SessionId, Source, StreamEvent,
+    SubscriptionId, Visibility, call,
 };
 use crate::time::Time;
 
 /// A call that waits for its answer.
 pub struct Asked {
-    pub what: Call,
+    pub call: Call,
     /// The caller's session, if it was valid at the time of the call.
     pub session: Option<SessionId>,
     /// The account of the session, or of the account's key.
@@ -141,7 +141,7 @@ impl World {
                     .is_some();
                 self.announced(event, subscribed, book);
                 self.announced_by_one_who_hears(event.room, *by);
-                if let Some(seq) = event.what.seq() {
+                if let Some(seq) = event.kind.seq() {
                     let room = event.room;
                     let hears =
                         |stream: &View| stream.subscriptions.values().any(|other| *other == room);
@@ -157,7 +157,7 @@ impl World {
                 let base = base_of(*subscription);
                 let room = self.streams[&base].subscriptions.get(subscription);
                 assert_eq!(room, Some(&event.room), "notified in another room");
-                event.what.seq().into_iter().for_each(|seq| self.hears(base, seq));
+                event.kind.seq().into_iter().for_each(|seq| self.hears(base, seq));
             }
             Effect::CloseStream { subscription, reason } => {
                 let stream = self.streams.get_mut(subscription).expect("a stream");
@@ -199,20 +199,20 @@ impl World {
         let ok = answer.is_ok();
         if let Some(refusal) = asked.refused {
             assert_eq!(*answer, Err(refusal), "a session lived too long");
-            if let Call::Subscribe(call::Subscribe { subscription, .. }) = asked.what {
+            if let Call::Subscribe(call::Subscribe { subscription, .. }) = asked.call {
                 self.members.remove(&subscription);
             }
-            if let Call::OpenStream(call::OpenStream { subscription, .. }) = asked.what {
+            if let Call::OpenStream(call::OpenStream { subscription, .. }) = asked.call {
                 self.streams.remove(&subscription);
             }
             return;
         }
         let unauthenticated = *answer == Err(Refusal::Unauthenticated);
-        let anonymous = !matches!(asked.what, Call::Subscribe(_) | Call::Room(_))
+        let anonymous = !matches!(asked.call, Call::Subscribe(_) | Call::Room(_))
                 // (The session of a call that waited may have ended meanwhile.)
                 && asked.session.is_none_or(|id| !book.sessions.contains_key(&id));
         assert!(!unauthenticated || anonymous, "a session ended too early");
-        match &asked.what {
+        match &asked.call {
             Call::Register(call::Register { key, .. }) => {
                 let known = book.accounts.values().any(|account| account.key == Some(*key));
                 assert_eq!(ok, known, "registered exactly if acknowledged");
@@ -381,21 +381,21 @@ impl World {
         let roster = self.rosters.entry(event.room).or_default();
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
-        match &event.what {
-            What::Joined => {
+        match &event.kind {
+            EventKind::Joined => {
                 assert_eq!(place, None, "{name:?} joined twice");
                 roster.push(name);
             }
-            What::Gone { .. } => roster.clear(), // No parts follow.
+            EventKind::Gone { .. } => roster.clear(), // No parts follow.
             // (If another proposer ended the room, a person's first message may have come too late,
             // and with it the news of the person's presence.)
-            What::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
+            EventKind::Left if place.is_none() && !book.rooms.contains_key(&event.room) => {}
             // (So may it have come too late from a person who was cut off.)
-            What::Left if place.is_none() && self.cut.contains(&event.room) => {}
-            What::Left => {
+            EventKind::Left if place.is_none() && self.cut.contains(&event.room) => {}
+            EventKind::Left => {
                 roster.remove(place.expect("only a present person leaves"));
             }
-            What::Said { seq, text, client_id, reply_to, calls: _ } => {
+            EventKind::Said { seq, text, client_id, reply_to, calls: _ } => {
                 if place.is_none() && subscribed {
                     roster.push(name);
                 }

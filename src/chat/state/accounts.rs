@@ -11,7 +11,7 @@ pub use subscriptions::Look;
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::chat::numbered::Numbered;
+use crate::chat::numbered::{Numbered, NumberedLarge};
 use crate::chat::state::index::Index;
 use crate::chat::state::mentions::called;
 use crate::chat::types::{AccountId, Color, Folded, Name, SessionId, SubscriptionId};
@@ -100,7 +100,7 @@ impl Live {
 
 #[derive(Default)]
 pub struct Accounts {
-    accounts: Numbered<AccountId, AccountState>,
+    accounts: NumberedLarge<AccountId, AccountState>,
     by_name: Index<AccountId>,
     /// The looks of names, where they differ from the folded name.
     by_look: Index<AccountId>,
@@ -217,7 +217,7 @@ impl Accounts {
             subscriptions: BTreeSet::new(),
             streams: Vec::new(),
             rooms: BTreeSet::new(),
-            direct: BTreeSet::new(),
+            direct: 0,
             pending_entries: 0,
             pending_end: false,
             pending_key: false,
@@ -282,7 +282,7 @@ impl Accounts {
     }
 
     /// Whether the account is a guest without a session, and none is pending.
-    pub fn is_forsaken(&self, known: &AccountState) -> bool {
+    pub fn is_abandoned(&self, known: &AccountState) -> bool {
         known.is_over() && !known.pending_end && self.beginning(known.account.id) == 0
     }
 

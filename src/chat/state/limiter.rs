@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use crate::chat::source::Source;
 use crate::chat::types::{AccountId, RoomId, SubscriptionId};
-use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, Rate, Rates};
+use crate::limits::rates::{self, BUCKETS_LOOKED_AT, BUCKETS_MAX, BUCKETS_SWEPT, Rate, Rates};
 
 /// The kind of an action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,6 +151,22 @@ impl Limiter {
         full_at.max(now).saturating_add(needed).saturating_sub(now.saturating_add(room))
     }
 
+    /// Drops rows whose buckets are all full, of `BUCKETS_SWEPT` rows at most, and returns the
+    /// memory of a table that has become nearly empty.
+    pub fn sweep(&mut self, now: u64) {
+        for _ in 0..BUCKETS_SWEPT.min(self.rows.len()) {
+            let place = self.hand % self.rows.len().max(1);
+            match self.rows.get(place).is_some_and(|row| row.full_at() <= now) {
+                true => self.forget(place), // Another row takes its place.
+                false => self.hand = place + 1,
+            }
+        }
+        if self.rows.len() < self.rows.capacity() / 4 {
+            self.rows.shrink_to(2 * self.rows.len());
+            self.places.shrink_to(2 * self.rows.len());
+        }
+    }
+
     fn bucket(&mut self, now: u64, subject: Subject, kind: Kind) -> &mut u64 {
         let place = match self.places.get(&subject) {
             Some(place) => *place,
@@ -269,5 +285,29 @@ mod tests {
         for (place, row) in limiter.rows.iter().enumerate() {
             assert_eq!(limiter.places.get(&row.subject), Some(&place));
         }
+    }
+
+    #[test]
+    fn what_an_attack_has_filled_is_given_back_when_it_is_over() {
+        let mut limiter = Limiter::default();
+        let debtor = person(0, RATE.burst);
+        for number in 1..BUCKETS_MAX as u64 {
+            assert_eq!(limiter.take(0, &[person(number, 1)]), Ok(()));
+        }
+        assert_eq!(limiter.take(0, &[debtor]), Ok(()));
+        assert_eq!((limiter.rows.len(), limiter.rows.capacity()), (BUCKETS_MAX, BUCKETS_MAX));
+        for _ in 0..=BUCKETS_MAX.div_ceil(BUCKETS_SWEPT) {
+            limiter.sweep(SECOND / 2);
+        }
+        assert_eq!(limiter.rows.len(), BUCKETS_MAX, "no debt is paid");
+        for _ in 0..=BUCKETS_MAX.div_ceil(BUCKETS_SWEPT) {
+            limiter.sweep(SECOND);
+        }
+        assert_eq!(limiter.rows.len(), 1);
+        assert!(limiter.rows.capacity() < 10 && limiter.places.capacity() < 10);
+        assert_eq!(limiter.take(SECOND, &[debtor]), Err(9 * SECOND), "this one stays");
+        limiter.sweep(100 * SECOND);
+        assert_eq!((limiter.rows.len(), limiter.places.len()), (0, 0));
+        limiter.sweep(100 * SECOND);
     }
 }

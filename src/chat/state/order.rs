@@ -86,7 +86,7 @@ impl<P> Order<P> {
         Order { proposals_max, ..self }
     }
 
-    /// Whether the queue has room for so many more proposals.
+    /// Whether the queue has room for these proposals.
     pub fn has_room_for(&self, proposals: usize) -> bool {
         self.proposals + proposals <= self.proposals_max
     }
@@ -244,7 +244,7 @@ impl<P> Order<P> {
 /// Whether an effect belongs to the place of the current entry, or has no place at all.
 fn is_at_once(effect: &Effect) -> bool {
     match effect {
-        Effect::Announce { event, .. } => event.what.seq().is_some(),
+        Effect::Announce { event, .. } => event.kind.seq().is_some(),
         Effect::Notify { .. } => true,
         Effect::Subscribe { stream, .. } => stream.is_some(),
         Effect::Unsubscribe { stream, reason, .. } => {
@@ -291,7 +291,7 @@ impl<P> Order<P> {
 mod tests {
     use super::*;
     use crate::chat::types::{AccountId, Author, LOBBY, Name, Seq};
-    use crate::chat::vocabulary::{Event, Receipt, What};
+    use crate::chat::vocabulary::{Event, EventKind, Receipt};
 
     const ANN: SubscriptionId = SubscriptionId(1);
     const STREAM: SubscriptionId = SubscriptionId(1 << 16);
@@ -320,10 +320,10 @@ mod tests {
             let mut effects = Vec::new();
             self.0.swap_effects(&mut effects);
             let told = effects.into_iter().map(|effect| match effect {
-                Effect::Announce { event, by } => format!("{:?} by {by:?}", event.what),
+                Effect::Announce { event, by } => format!("{:?} by {by:?}", event.kind),
                 Effect::Propose { ticket, .. } => format!("{ticket:?}"),
                 Effect::Reply { reply, .. } => format!("{reply:?}"),
-                Effect::Notify { event, .. } => format!("notified {:?}", event.what),
+                Effect::Notify { event, .. } => format!("notified {:?}", event.kind),
                 Effect::Subscribe { subscription, .. } => format!("{subscription:?} begins"),
                 Effect::Unsubscribe { subscription, .. } => format!("{subscription:?} ends"),
                 other => format!("{other:?}"),
@@ -338,9 +338,9 @@ mod tests {
         }
     }
 
-    fn announce(what: What) -> Effect {
+    fn announce(kind: EventKind) -> Effect {
         let author = Author { account: None, name: Name::new("ann").expect("a name") };
-        let event = Event { room: LOBBY, time: Time(0), author, color: None, what };
+        let event = Event { room: LOBBY, time: Time(0), author, color: None, kind };
         Effect::Announce { event, by: None }
     }
 
@@ -360,17 +360,17 @@ mod tests {
     #[test]
     fn what_happens_at_once_is_told_behind_what_was_proposed_before() {
         let mut line = Line::new();
-        line.tell(announce(What::Joined));
+        line.tell(announce(EventKind::Joined));
         assert_eq!(line.effects(), ["Joined by None"]);
         line.propose("a message");
-        line.tell(announce(What::Left));
+        line.tell(announce(EventKind::Left));
         line.tell(reply());
         line.propose("another");
         assert_eq!(line.effects(), ["Ticket(1)", "Ticket(2)"]);
         assert_eq!(line.0.settle(Ticket(1)), "a message");
-        line.tell(announce(What::Gone { seq: Seq(7) }));
+        line.tell(announce(EventKind::Gone { seq: Seq(7) }));
         line.0.tell_outcome(reply());
-        line.tell(announce(What::Typing));
+        line.tell(announce(EventKind::Typing));
         let entry = ["Gone { seq: Seq(7) } by None", "Ok(Noted)"];
         assert_eq!(line.effects(), entry, "the entry and its outcome come first");
         assert_eq!(line.advance(), ["Left by None", "Ok(Noted)"]);
@@ -404,7 +404,7 @@ mod tests {
         line.propose("a message");
         line.tell(unsubscribe(ANN, None));
         line.tell(reply());
-        let Effect::Announce { event, .. } = announce(What::Left) else { unreachable!() };
+        let Effect::Announce { event, .. } = announce(EventKind::Left) else { unreachable!() };
         line.tell(Effect::Announce { event, by: Some((ANN, PROTOCOL)) });
         line.effects();
         line.0.settle(Ticket(1));
@@ -420,10 +420,10 @@ mod tests {
             let told = ["Left by None", "Joined by None"][before % 2];
             match before {
                 0 => {}
-                1 => line.tell(announce(What::Joined)),
+                1 => line.tell(announce(EventKind::Joined)),
                 _ => {
                     line.propose("a message");
-                    line.tell(announce(What::Left));
+                    line.tell(announce(EventKind::Left));
                 }
             }
             line.0.settle(Ticket(1));
@@ -432,7 +432,7 @@ mod tests {
             line.tell(unsubscribe(SubscriptionId(11), None));
             line.0.leave_section(false);
             // Another command comes between, and the queue moves up as far as it can.
-            line.tell(announce(What::Typing));
+            line.tell(announce(EventKind::Typing));
             let mut heard = line.effects();
             heard.extend(line.advance());
             line.0.enter_section();

@@ -22,7 +22,7 @@ pub struct RoomRecord {
     /// The room's settings.
     pub settings: RoomSettings,
     /// Counts its passwords, so that a token matches only one of them.
-    pub generation: u64,
+    pub password_generation: u64,
     /// When it was created.
     pub created: Time,
     /// When it was last changed.
@@ -39,7 +39,7 @@ pub struct RoomRecord {
     /// The entry that last made it public; only members may read earlier messages.
     pub opened: Seq,
     /// A guest owned it and is gone, and nobody has inherited it: it ends when it is empty.
-    pub forsaken: bool,
+    pub orphaned: bool,
 }
 
 impl RoomRecord {
@@ -54,7 +54,7 @@ impl RoomRecord {
             id,
             owner,
             settings,
-            generation: 0,
+            password_generation: 0,
             created: time,
             updated: time,
             between: None,
@@ -62,7 +62,7 @@ impl RoomRecord {
             last: Seq(0),
             link: None,
             opened: Seq(0),
-            forsaken: false,
+            orphaned: false,
         }
     }
 
@@ -108,7 +108,8 @@ pub struct Room {
     pub pending_end: bool,
     /// The members. (The record's own list is filled only in copies for the store.)
     pub members: BTreeMap<AccountId, Membership>,
-    /// The members by age: the longest one inherits the room when its owner is gone.
+    /// The members by age: the longest one inherits the room when its owner is gone. Empty in a
+    /// room for two, which has no owner.
     pub since: BTreeSet<(Seq, AccountId)>,
     /// The pending membership changes; another change of the same account waits for the log.
     pub pending_moves: HashMap<AccountId, Moving>,
@@ -168,17 +169,25 @@ impl Room {
         let keep = |MemberRecord { account, since, read, horizon }| {
             (account, Membership { since, read, horizon })
         };
+        let ages = members.iter().map(|member| (member.since, member.account));
         Room {
+            since: ages.filter(|_| record.between.is_none()).collect(),
             record,
             pending_change: false,
             pending_end: false,
-            since: members.iter().map(|member| (member.since, member.account)).collect(),
             members: members.into_iter().map(keep).collect(),
             pending_moves: HashMap::new(),
             subscriptions: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
             arrivals: 0,
+        }
+    }
+
+    /// Notes when a member came, for the succession.
+    pub fn age(&mut self, since: Seq, account: AccountId) {
+        if !self.is_direct() {
+            self.since.insert((since, account));
         }
     }
 
@@ -292,7 +301,12 @@ impl Room {
     }
 
     /// Records an activity and, if given, a new color. Returns the current color.
-    pub fn act(&mut self, name: &Folded, color: Option<Color>, now: Time) -> Option<Color> {
+    pub fn record_activity(
+        &mut self,
+        name: &Folded,
+        color: Option<Color>,
+        now: Time,
+    ) -> Option<Color> {
         let occupant = self.names.get_mut(name)?;
         occupant.last_activity = now;
         if color.is_some() {
@@ -430,7 +444,7 @@ impl Room {
 
     /// The settings after a change, with the generation of the password.
     pub fn changed(&self, change: RoomChange) -> Result<(RoomSettings, u64), Refusal> {
-        let RoomRecord { settings, generation, .. } = self.record.clone();
+        let RoomRecord { settings, password_generation, .. } = self.record.clone();
         let visibility = change.visibility.unwrap_or(settings.visibility);
         let public = visibility == Visibility::Public;
         if public && change.password.is_some() {
@@ -447,7 +461,7 @@ impl Room {
             visibility,
             password,
         };
-        Ok((settings, generation + u64::from(fresh)))
+        Ok((settings, password_generation + u64::from(fresh)))
     }
 }
 

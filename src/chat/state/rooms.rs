@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
 
-use crate::chat::numbered::Numbered;
+use crate::chat::numbered::NumberedLarge;
 use crate::chat::state::index::Index;
 use crate::chat::state::room::{Room, RoomRecord};
 use crate::chat::types::{AccountId, Author, Folded, RoomId, RoomRef, Seq, SubscriptionId, Title};
@@ -19,7 +19,7 @@ fn pair([one, other]: [AccountId; 2]) -> [AccountId; 2] {
 
 #[derive(Default)]
 pub struct Rooms {
-    rooms: Numbered<RoomId, Room>,
+    rooms: NumberedLarge<RoomId, Room>,
     /// All rooms except those for two, which have no title of their own.
     by_title: Index<RoomId>,
     by_pair: HashMap<[AccountId; 2], RoomId>,
@@ -38,7 +38,7 @@ pub struct Rooms {
     /// room has not heard.
     pub orphans: BTreeSet<RoomId>,
     /// Orphans to check because of a change.
-    pub untended: BTreeSet<RoomId>,
+    pub unchecked_orphans: BTreeSet<RoomId>,
     /// Names that anonymous clients use, with their rooms.
     guests: HashMap<Folded, BTreeSet<RoomId>>,
     /// The number of rooms for two that an account has opened, pending ones included.
@@ -192,7 +192,7 @@ impl Rooms {
         }
         let id = record.id;
         self.owned.extend(record.owner.map(|owner| (owner, id)));
-        self.orphans.extend(record.forsaken.then_some(id));
+        self.orphans.extend(record.orphaned.then_some(id));
         self.rooms.insert(id, Room::new(record));
         self.list(id);
         true
@@ -258,7 +258,7 @@ impl Rooms {
     pub fn change(
         &mut self,
         id: RoomId,
-        (settings, generation, link): (RoomSettings, u64, Option<RoomId>),
+        (settings, password_generation, link): (RoomSettings, u64, Option<RoomId>),
         (seq, time): (Seq, Time),
     ) -> Option<&mut Room> {
         let title = settings.title.folded();
@@ -273,14 +273,14 @@ impl Rooms {
         let room = self.rooms.get_mut(&id)?;
         self.by_title.remove(&room.record.settings.title.folded(), id);
         self.by_title.insert(title, id);
-        if !room.record.forsaken {
+        if !room.record.orphaned {
             self.orphans.remove(&id); // This entry announces the owner.
-            self.untended.remove(&id);
+            self.unchecked_orphans.remove(&id);
         }
         let was_open = room.is_public();
         let record = &mut room.record;
         record.settings = settings;
-        record.generation = generation;
+        record.password_generation = password_generation;
         record.updated = time;
         record.link = record.link.or(link);
         if room.is_public() && !was_open {
@@ -298,10 +298,10 @@ impl Rooms {
             let longest = longest.map(|(_, account)| *account);
             self.own(room, longest);
             if let Some(room) = self.rooms.get_mut(&room) {
-                room.record.forsaken = longest.is_none();
+                room.record.orphaned = longest.is_none();
             }
             self.orphans.insert(room);
-            self.untended.insert(room);
+            self.unchecked_orphans.insert(room);
         }
     }
 
@@ -330,7 +330,7 @@ impl Rooms {
         let room = self.rooms.remove(&id)?;
         self.list(id);
         self.orphans.remove(&id);
-        self.untended.remove(&id);
+        self.unchecked_orphans.remove(&id);
         self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
         let drawn = Some(id).filter(|id| id.is_drawn());
         self.spent.extend(drawn.into_iter().chain(room.record.link));
@@ -350,10 +350,10 @@ impl Rooms {
         Some(room)
     }
 
-    /// A change or the end of a room is proposed.
-    pub fn lock(&mut self, id: RoomId, going: bool) {
+    /// A change of a room is proposed; `ends`: its end.
+    pub fn mark_pending(&mut self, id: RoomId, ends: bool) {
         if let Some(room) = self.rooms.get_mut(&id) {
-            (room.pending_change, room.pending_end) = (true, going);
+            (room.pending_change, room.pending_end) = (true, ends);
         }
     }
 
@@ -410,7 +410,7 @@ impl Rooms {
     /// The indexes agree with the table.
     pub fn check(&self) {
         assert_eq!(self.by_title.len() + self.by_pair.len(), self.rooms.len());
-        for (id, room) in &self.rooms {
+        for (id, room) in self.rooms.iter() {
             if let Some(between) = room.record.between {
                 assert_eq!(self.by_pair.get(&pair(between)), Some(id));
                 assert!(
@@ -431,7 +431,7 @@ impl Rooms {
         let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
         assert_eq!(self.by_link.len(), linked);
         assert!(self.spent.iter().all(|number| !self.rooms.contains_key(number)));
-        for (id, room) in &self.rooms {
+        for (id, room) in self.rooms.iter() {
             let lists = (self.listed.contains(id), self.open.contains(id));
             assert_eq!(lists, (room.is_listed(), room.is_public()), "{id:?}");
             let owner = room.record.owner;
@@ -439,11 +439,14 @@ impl Rooms {
             room.check_present();
         }
         let gone = |id: &RoomId| !self.rooms.contains_key(id);
-        let forsaken = self.rooms.values().filter(|room| room.record.forsaken);
-        let mut forsaken = forsaken.map(|room| room.record.id);
-        assert!(forsaken.all(|id| self.orphans.contains(&id)), "an orphan is not listed");
+        let orphaned = self.rooms.values().filter(|room| room.record.orphaned);
+        let mut orphaned = orphaned.map(|room| room.record.id);
+        assert!(orphaned.all(|id| self.orphans.contains(&id)), "an orphan is not listed");
         assert!(!self.orphans.iter().any(gone), "a deleted room is listed as an orphan");
-        assert!(self.untended.is_subset(&self.orphans), "a room that is no orphan is checked");
+        assert!(
+            self.unchecked_orphans.is_subset(&self.orphans),
+            "a room that is no orphan is checked"
+        );
         assert!(!self.listed.iter().chain(&self.open).any(gone), "a deleted room is listed");
         let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
         assert_eq!(self.owned.len(), owners, "an account owns another's room");
@@ -458,7 +461,7 @@ impl Rooms {
     /// subscriptions, and how many of them are present.
     pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
         let mut found = 0;
-        for (id, room) in &self.rooms {
+        for (id, room) in self.rooms.iter() {
             for (name, counts) in room.bound_names() {
                 assert_eq!(expected.get(&(*id, name.clone())), Some(&counts), "{name:?} in {id:?}");
                 found += 1;

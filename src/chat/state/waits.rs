@@ -34,7 +34,7 @@ impl Awaited {
 /// The waiting calls, each list in the order of the calls.
 #[derive(Default)]
 pub struct Waits {
-    pub lists: HashMap<Awaited, VecDeque<Held>>,
+    pub lists: HashMap<Awaited, VecDeque<WaitingCall>>,
 }
 
 impl Waits {
@@ -43,33 +43,33 @@ impl Waits {
     }
 
     /// Whether a call waits for it already: later calls queue behind.
-    pub fn is_waited_for(&self, what: Awaited) -> bool {
-        self.lists.contains_key(&what)
+    pub fn is_waited_for(&self, awaited: Awaited) -> bool {
+        self.lists.contains_key(&awaited)
     }
 
-    pub fn add(&mut self, what: Awaited, held: Held) {
-        self.lists.entry(what).or_default().push_back(held);
+    pub fn add(&mut self, awaited: Awaited, call: WaitingCall) {
+        self.lists.entry(awaited).or_default().push_back(call);
     }
 
     /// The first call that waits for it.
-    pub fn next(&mut self, what: Awaited) -> Option<Held> {
-        let list = self.lists.get_mut(&what)?;
+    pub fn next(&mut self, awaited: Awaited) -> Option<WaitingCall> {
+        let list = self.lists.get_mut(&awaited)?;
         let first = list.pop_front();
         if list.is_empty() {
-            self.lists.remove(&what);
+            self.lists.remove(&awaited);
         }
         first
     }
 
     /// Any waiting call.
-    pub fn any(&mut self) -> Option<Held> {
-        let what = *self.lists.keys().next()?;
-        self.next(what)
+    pub fn any(&mut self) -> Option<WaitingCall> {
+        let awaited = *self.lists.keys().next()?;
+        self.next(awaited)
     }
 }
 
 /// A call that waits for the end of a pending change.
-pub struct Held {
+pub struct WaitingCall {
     pub id: CallId,
     pub origin: Origin,
     pub caller: Identity,

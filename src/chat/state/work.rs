@@ -32,7 +32,7 @@ pub enum Work {
     /// Checks the sessions and guests that are due; guests after that one.
     Sweep { after: AccountId },
     /// Checks orphans: see `orphans`.
-    Tend { after: Option<RoomId> },
+    CheckOrphans { after: Option<RoomId> },
     /// Issues the effects that are due in the queue behind the log.
     MoveUp,
     /// Some may stay no longer, guests or an address: ends their connections after that one.
@@ -93,7 +93,7 @@ pub struct ClosingRoom {
 
 impl ClosingRoom {
     /// The owner stays, and so do streams, whose accounts are members.
-    pub fn stays(&self, one: &Subscription) -> bool {
-        one.is_streams() || (self.owner.is_some() && one.account() == self.owner)
+    pub fn stays(&self, subscribed: &Subscription) -> bool {
+        subscribed.is_streams() || (self.owner.is_some() && subscribed.account() == self.owner)
     }
 }

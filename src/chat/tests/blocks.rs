@@ -88,9 +88,9 @@ fn a_message_shows_all_its_mentions_in_spite_of_blocks() {
     core.ask("ann", block("bob", true)).expect("blocked");
     core.subscribe(1, "bob").expect("a subscription");
     core.join(1, "bob");
-    for what in ["send", "edit", "subscription"] {
+    for case in ["send", "edit", "subscription"] {
         let text = "@ann @cat hello";
-        match what {
+        match case {
             "send" => drop(core.ask_late("bob", send(LOBBY, text))),
             "subscription" => drop(core.say(1, "bob", text)),
             _ => {
@@ -102,7 +102,7 @@ fn a_message_shows_all_its_mentions_in_spite_of_blocks() {
         let (Entry::Said { calls, .. } | Entry::Edited { calls, .. }) = entry else {
             panic!("{entry:?}")
         };
-        assert_eq!(**calls, [AccountId(1), AccountId(3)], "{what}");
+        assert_eq!(**calls, [AccountId(1), AccountId(3)], "{case}");
         core.settle();
     }
 }

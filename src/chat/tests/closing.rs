@@ -98,9 +98,9 @@ fn a_connection_with_the_new_password_stays() {
     core.commit();
     assert!(core.chat.is_busy());
     // Bob enters with the new password before everybody who is out has heard of it.
-    let access = Access::Password { generation: 1 };
+    let access = Access::Password { password_generation: 1 };
     let back = core.ask_late("bob", call::Enter { room: den, access });
-    let access = Access::Token { room: den, generation: 1, session: None };
+    let access = Access::Token { room: den, password_generation: 1, session: None };
     let late = core.ask_late("", subscribe_with(20, den, access));
     while core.chat.is_behind() {
         core.carry_on();

@@ -47,7 +47,7 @@ fn a_deleted_room_returns_with_all_that_it_had() {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     let den = core.room("ann", room_settings("den", Hidden, Some("hash")));
     for who in ["bob", "cat"] {
-        let access = Access::Password { generation: 0 };
+        let access = Access::Password { password_generation: 0 };
         core.ask(who, call::Enter { room: den, access }).expect("a member");
     }
     let (text, client_id, reply_to) = ("hello".into(), None, None);
@@ -81,7 +81,7 @@ fn a_deleted_room_returns_with_all_that_it_had() {
         let read = room.members.iter().map(|member| (member.account, member.read, member.horizon));
         (
             room.settings.clone(),
-            room.generation,
+            room.password_generation,
             read.collect::<Vec<_>>(),
             snapshot.spent_rooms.clone(),
         )

@@ -17,12 +17,12 @@ fn send(room: RoomId, text: &str) -> Call {
 fn opened() -> (Core, RoomId) {
     let mut core = Core::with(&["ann", "bob", "cat"]);
     for (number, name) in [(1, "ann"), (2, "bob")] {
-        let what = call::OpenStream {
+        let call = call::OpenStream {
             subscription: SubscriptionId(number * BASE),
             protocol: BACK,
             only: None,
         };
-        core.ask(name, what).expect("a stream");
+        core.ask(name, call).expect("a stream");
     }
     let Ok(Answer::Direct(DirectRoom { room, made: true })) = core.ask("ann", direct("bob")) else {
         panic!("no room")
@@ -110,8 +110,8 @@ fn it_ends_when_both_have_left() {
     for account in ["ann", "bob"] {
         assert_eq!(core.try_to(account, send(room, "two")), Err(Refusal::RoomNotFound));
     }
-    let what = call::Direct { name: "bob".into(), chance: 2 };
-    let Ok(Answer::Direct(DirectRoom { made: true, .. })) = core.ask("ann", what) else {
+    let call = call::Direct { name: "bob".into(), chance: 2 };
+    let Ok(Answer::Direct(DirectRoom { made: true, .. })) = core.ask("ann", call) else {
         panic!("no room")
     };
 }
@@ -177,8 +177,8 @@ fn many_rooms_for_two_end_with_a_guest_in_slices() {
             let subscription = SubscriptionId(number * BASE);
             core.ask(name, call::OpenStream { subscription, protocol: BACK, only: None })
                 .expect("a stream");
-            let what = call::Direct { name: "zoe".into(), chance: number };
-            let Ok(Answer::Direct(made)) = core.ask(name, what) else { panic!("no room") };
+            let call = call::Direct { name: "zoe".into(), chance: number };
+            let Ok(Answer::Direct(made)) = core.ask(name, call) else { panic!("no room") };
             let room = made.room.id;
             core.ask(name, send(room, "one")).expect("said");
         }

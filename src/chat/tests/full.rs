@@ -35,7 +35,7 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
         id: RoomId(id),
         owner: None,
         settings: room_settings(&format!("room {id}"), Visibility::Public, None),
-        generation: 0,
+        password_generation: 0,
         created: NOON,
         updated: NOON,
         between: None,
@@ -43,7 +43,7 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
         last: Seq(0),
         link: None,
         opened: Seq(1),
-        forsaken: false,
+        orphaned: false,
     }
 }
 
@@ -81,8 +81,8 @@ fn rooms_of_an_account() {
         snapshot.rooms.extend(more.map(|id| room(id, &[AccountId(1)])));
         snapshot.rooms.push(room(5_000, &[]));
     });
-    for what in [enter_room(5_000), make_room()] {
-        assert_eq!(core.try_to("ann", what.clone()), Err(Refusal::QuotaReached), "{what:?}");
+    for call in [enter_room(5_000), make_room()] {
+        assert_eq!(core.try_to("ann", call.clone()), Err(Refusal::QuotaReached), "{call:?}");
     }
     let direct = call::Direct { name: "ann".into(), chance: 1 };
     assert_eq!(core.try_to("bob", direct), Ok(()), "others can open a room with her");
@@ -113,8 +113,8 @@ fn rooms_for_two_count_for_who_opened_them() {
         snapshot.rooms.push(room(5_000, &[]));
     });
     let direct = |name: &str, chance| Call::from(call::Direct { name: name.into(), chance });
-    for what in [enter_room(5_000), make_room(), direct("cat", 1)] {
-        assert_eq!(core.try_to("ann", what.clone()), Ok(()), "{what:?}");
+    for call in [enter_room(5_000), make_room(), direct("cat", 1)] {
+        assert_eq!(core.try_to("ann", call.clone()), Ok(()), "{call:?}");
     }
     // The last room that Bob may open counts while it is pending.
     let last = core.ask_late("bob", direct("cat", 2));

@@ -66,13 +66,13 @@ impl Counted {
         counted
     }
 
-    fn give(&mut self, what: &str, command: Command) {
+    fn give(&mut self, name: &str, command: Command) {
         let mut effects = Vec::new();
         looks();
         self.core.chat.handle(self.core.now, command, &mut effects);
         let looked = looks() + effects.len() as u64;
-        if !what.is_empty() {
-            let most = self.most.entry(what.to_owned()).or_default();
+        if !name.is_empty() {
+            let most = self.most.entry(name.to_owned()).or_default();
             *most = looked.max(*most);
         }
         for effect in effects {
@@ -83,12 +83,12 @@ impl Counted {
     }
 
     /// Calls; the log replies, and long work is finished.
-    fn ask(&mut self, who: &str, what: impl Into<Call>) {
-        let what = what.into();
-        let name = kind(&what);
+    fn ask(&mut self, who: &str, call: impl Into<Call>) {
+        let call = call.into();
+        let name = kind(&call);
         self.core.last += 1;
         let (ask, source, caller) = (CallId(self.core.last), Source::Local, caller(who));
-        self.give(name, Command::Call { id: ask, source, caller, call: what });
+        self.give(name, Command::Call { id: ask, source, caller, call });
         self.settle(name);
     }
 
@@ -115,8 +115,8 @@ impl Counted {
         let (subscription, room) = (SubscriptionId(self.subscriptions), RoomRef::Id(room));
         self.core.last += 1;
         let (ask, source, caller) = (CallId(self.core.last), Source::Local, caller(who));
-        let what = call::Subscribe { subscription, protocol, room, access, claim, enter };
-        self.give(name, Command::Call { id: ask, source, caller, call: what.into() });
+        let call = call::Subscribe { subscription, protocol, room, access, claim, enter };
+        self.give(name, Command::Call { id: ask, source, caller, call: call.into() });
         subscription
     }
 }
@@ -296,12 +296,12 @@ fn the_work_of_a_command_does_not_grow() {
     for kind in KINDS {
         assert!(large.contains_key(kind), "{kind} is not counted");
     }
-    for (what, count) in &large {
-        let before = small.get(what).copied().unwrap_or_default();
+    for (name, count) in &large {
+        let before = small.get(name).copied().unwrap_or_default();
         assert!(
             *count <= before + before / 4 + 8,
-            "{what}: {before}, and ten times as large {count}"
+            "{name}: {before}, and ten times as large {count}"
         );
-        assert!(*count <= 1_600, "{what} looks at {count}");
+        assert!(*count <= 1_600, "{name} looks at {count}");
     }
 }

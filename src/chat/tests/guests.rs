@@ -91,7 +91,7 @@ fn members_hear_of_their_rooms_new_owner() {
     let told = format!("ann made the room so as {}", core.seq);
     assert!(noticed.contains(&told), "{noticed:?}");
     let record = core.chat.snapshot().rooms.pop().expect("the room");
-    assert_eq!((record.owner, record.forsaken), (Some(AccountId(1)), false));
+    assert_eq!((record.owner, record.orphaned), (Some(AccountId(1)), false));
     core.give(Command::Tick);
     assert!(core.proposals.is_empty(), "once");
 }

@@ -7,7 +7,7 @@ use crate::limits::rates::{self, Rate, Rates};
 
 fn limited(people: &[&str]) -> Core {
     let mut core = Core::set(Settings::new(TTL_SECS, true));
-    core.checks = false; // Too slow for so many commands and people.
+    core.checks = false; // They are too slow for this many commands and people.
     for person in people {
         core.register(person).expect("an account");
         core.login(person).expect("a login");
@@ -29,16 +29,16 @@ fn message(room: RoomId, text: &str) -> Call {
 }
 
 /// How many times in a row an action is accepted, and when the next one would be.
-fn lasts(core: &mut Core, who: &str, what: impl Into<Call>) -> (u64, u32) {
-    let what = what.into();
+fn lasts(core: &mut Core, who: &str, call: impl Into<Call>) -> (u64, u32) {
+    let call = call.into();
     for count in 0..100_000 {
-        match core.ask(who, what.clone()) {
+        match core.ask(who, call.clone()) {
             Ok(_) => {}
             Err(Refusal::RateLimited { retry_after_ms }) => return (count, retry_after_ms),
             Err(other) => panic!("{other:?}"),
         }
     }
-    panic!("{who} is not limited: {what:?}");
+    panic!("{who} is not limited: {call:?}");
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_connection_without_an_account_is_limited_by_itself() {
     let mut core = limited(&[]);
     core.try_to("", subscribe(1, LOBBY)).expect("a subscription");
     core.try_to("", subscribe(2, LOBBY)).expect("a subscription");
-    let limit = |noticed: &[String]| noticed.iter().any(|what| what.contains("RateLimited"));
+    let limit = |noticed: &[String]| noticed.iter().any(|notice| notice.contains("RateLimited"));
     let mut count = 0;
     while !limit(&core.say(1, "Gus", "hi")) {
         core.settle();
@@ -229,13 +229,13 @@ fn networks_of_one_site_count_together() {
 #[test]
 fn marks_typing_searches_and_streams() {
     let mut core = limited(&["ann"]);
-    for (what, rates) in [
+    for (call, rates) in [
         (Call::from(call::Search), rates::SEARCH),
         (call::Read { room: LOBBY, seq: Seq(1) }.into(), rates::MARK),
         (call::Me.into(), rates::CALL),
     ] {
         core.passes(60);
-        assert_eq!(lasts(&mut core, "ann", what.clone()).0, person(rates).burst, "{what:?}");
+        assert_eq!(lasts(&mut core, "ann", call.clone()).0, person(rates).burst, "{call:?}");
     }
     core.passes(60);
     let mut opened = 0;
@@ -251,7 +251,7 @@ fn marks_typing_searches_and_streams() {
     core.try_to("ann", follow).expect("a stream");
     let types = ClientEvent::Stream(StreamEvent::Typing { room: LOBBY });
     let told = (0..100).map(|_| core.tell(base, types.clone()));
-    let told: Vec<String> = told.flatten().filter(|what| what.contains("types")).collect();
+    let told: Vec<String> = told.flatten().filter(|notice| notice.contains("types")).collect();
     assert_eq!(told.len() as u64, person(rates::TYPING).burst);
 }
 

@@ -53,8 +53,8 @@ fn room_settings(title: &str, visibility: Visibility, password: Option<&str>) ->
     RoomSettings { title, description, visibility, password: password.map(Box::from) }
 }
 
-fn token(room: RoomId, generation: u64) -> Access {
-    Access::Token { room, generation, session: None }
+fn token(room: RoomId, password_generation: u64) -> Access {
+    Access::Token { room, password_generation, session: None }
 }
 
 /// A core and its log.
@@ -156,10 +156,10 @@ impl Core {
     }
 
     /// Calls, and leaves the log's reply to the test.
-    fn ask_late(&mut self, caller: &str, what: impl Into<Call>) -> CallId {
+    fn ask_late(&mut self, caller: &str, call: impl Into<Call>) -> CallId {
         self.last += 1;
         let (ask, caller) = (CallId(self.last), self::caller(caller));
-        let call = what.into();
+        let call = call.into();
         self.give(Command::Call { id: ask, source: self.source, caller, call });
         ask
     }
@@ -170,15 +170,15 @@ impl Core {
     }
 
     /// Calls, with a log that replies at once.
-    fn ask(&mut self, caller: &str, what: impl Into<Call>) -> Result<Answer, Refusal> {
-        let ask = self.ask_late(caller, what);
+    fn ask(&mut self, caller: &str, call: impl Into<Call>) -> Result<Answer, Refusal> {
+        let ask = self.ask_late(caller, call);
         self.settle();
         self.answer(ask).expect("an answer")
     }
 
     /// Calls, and returns only the refusal.
-    fn try_to(&mut self, caller: &str, what: impl Into<Call>) -> Result<(), Refusal> {
-        self.ask(caller, what).map(|_| ())
+    fn try_to(&mut self, caller: &str, call: impl Into<Call>) -> Result<(), Refusal> {
+        self.ask(caller, call).map(|_| ())
     }
 
     /// The operator at the shell calls.
@@ -320,30 +320,32 @@ fn words(effect: &Effect) -> String {
         }
         Effect::Announce { event, by } => {
             let who = event.author.name.as_str();
-            let what = match &event.what {
-                What::Edited { seq, target, text, .. } => {
+            let shown = match &event.kind {
+                EventKind::Edited { seq, target, text, .. } => {
                     format!("edited {target} to {text} as {seq}")
                 }
-                What::Deleted { seq, target } => format!("deleted {target} as {seq}"),
-                What::Reacted { seq, target, on, .. } => format!("signed {target} {on} as {seq}"),
-                What::Member { seq, member } => format!("is member {member} as {seq}"),
-                What::Room { seq, .. } => format!("made the room so as {seq}"),
-                What::Gone { seq } => format!("ended the room as {seq}"),
-                What::Typing => "types".to_owned(),
-                What::Read { seq } => format!("has read {seq}"),
-                What::Joined => "joined".to_owned(),
-                What::Left => "left".to_owned(),
-                What::Said { seq, text, .. } => format!("said {text} as {seq}"),
+                EventKind::Deleted { seq, target } => format!("deleted {target} as {seq}"),
+                EventKind::Reacted { seq, target, on, .. } => {
+                    format!("reacted to {target} {on} as {seq}")
+                }
+                EventKind::Member { seq, member } => format!("is member {member} as {seq}"),
+                EventKind::Room { seq, .. } => format!("made the room so as {seq}"),
+                EventKind::Gone { seq } => format!("ended the room as {seq}"),
+                EventKind::Typing => "types".to_owned(),
+                EventKind::Read { seq } => format!("has read {seq}"),
+                EventKind::Joined => "joined".to_owned(),
+                EventKind::Left => "left".to_owned(),
+                EventKind::Said { seq, text, .. } => format!("said {text} as {seq}"),
             };
             let color = event.color.as_ref().map(|color| format!(" in {}", color.as_str()));
             let by = by.map(|(subscription, _)| format!(" by {subscription}"));
-            format!("{who} {what}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
+            format!("{who} {shown}{}{}", color.unwrap_or_default(), by.unwrap_or_default())
         }
-        Effect::Notify { subscription, event, .. } => match &event.what {
-            What::Room { seq, info } => {
+        Effect::Notify { subscription, event, .. } => match &event.kind {
+            EventKind::Room { seq, info } => {
                 format!("notified to {subscription}: {} as {seq}", info.title.as_str())
             }
-            What::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
+            EventKind::Gone { seq } => format!("notified to {subscription}: gone as {seq}"),
             other => format!("notified to {subscription}: {other:?}"),
         },
         Effect::Freeze { subscription } => format!("{subscription} is about to end"),

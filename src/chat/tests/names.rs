@@ -14,8 +14,8 @@ fn a_name_must_not_look_like_an_accounts() {
         assert_eq!(core.join(1, bad), ["to 1: no, NameInUse"], "{bad:?}");
         core.leave(1);
         let room = RoomRef::Id(LOBBY);
-        let lock = call::PasswordState { room, name: Some(name(bad)), access: Access::Open };
-        assert_eq!(core.try_to("", lock), Err(Refusal::NameInUse), "{bad:?}");
+        let call = call::PasswordState { room, name: Some(name(bad)), access: Access::Open };
+        assert_eq!(core.try_to("", call), Err(Refusal::NameInUse), "{bad:?}");
     }
     for bad in ["bob\u{fe0f}", "Shanty", "all", "@bob", "a: b", "\u{3164}"] {
         assert_eq!(core.try_to("", be_guest(bad)), Err(Refusal::NameInvalid), "{bad:?}");

@@ -5,7 +5,7 @@ use crate::limits::ANSWER_ITEMS_MAX;
 
 const COUNT: u64 = ANSWER_ITEMS_MAX as u64 * 2 + 44;
 
-/// A core with so many accounts and rooms, and all of them in the lobby.
+/// A core with this many accounts, all of them in the lobby, and this many rooms.
 fn crowd() -> Core {
     let mut core = Core::with(&["ann"]);
     let mut snapshot = core.chat.snapshot();
@@ -98,12 +98,12 @@ fn a_room_lists_its_first_people_and_a_cursor_for_the_rest() {
         core.try_to("", subscribe(guest, LOBBY)).expect("a subscription");
         core.join(guest, &format!("guest {guest}"));
     }
-    let what = call::Room { room: RoomRef::Id(LOBBY), access: Access::Open };
-    let Ok(Answer::Room(info)) = core.ask("", what) else { panic!("no room") };
+    let call = call::Room { room: RoomRef::Id(LOBBY), access: Access::Open };
+    let Ok(Answer::Room(info)) = core.ask("", call) else { panic!("no room") };
     assert_eq!((info.online as u64, info.present.len()), (COUNT, ANSWER_ITEMS_MAX));
     assert_eq!(info.more, Some(ANSWER_ITEMS_MAX as u64));
-    let what = call::Rooms { mine: false, after: RoomId(0) };
-    let Ok(Answer::Rooms(Page { items: rooms, next })) = core.ask("", what) else {
+    let call = call::Rooms { mine: false, after: RoomId(0) };
+    let Ok(Answer::Rooms(Page { items: rooms, next })) = core.ask("", call) else {
         panic!("no rooms")
     };
     assert_eq!((rooms.len(), next), (1, Some(LOBBY)), "the people fill the page");

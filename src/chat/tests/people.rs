@@ -29,9 +29,9 @@ fn a_waiting_call_is_refused_once_its_callers_key_is_invalid() {
         // The room has no owner, so anybody may change it: also a caller who is anonymous now.
         let room = core.room("", room_settings("den", Visibility::Public, None));
         let first = core.ask_late("", retitle(room, "first"));
-        let ending = ends.map(|what| {
+        let ending = ends.map(|call| {
             let by = if who.starts_with("zoe") { "zoe" } else { "ann" };
-            core.ask_late(by, what)
+            core.ask_late(by, call)
         });
         // The call waits behind a waiting change, which is pending when the key ends.
         let second = core.ask_late("", retitle(room, "second"));
@@ -246,8 +246,8 @@ fn a_caller_lists_and_ends_their_own_sessions() {
 fn a_remembered_session_lasts_a_month() {
     let mut core = Core::with(&["ann"]);
     let (long, agent) = (key("long"), "".into());
-    let what = call::Login { key: key("ann"), session: long, remember: true, agent };
-    let Ok(Answer::Session(info)) = core.ask("", what) else { panic!("no session") };
+    let call = call::Login { key: key("ann"), session: long, remember: true, agent };
+    let Ok(Answer::Session(info)) = core.ask("", call) else { panic!("no session") };
     assert_eq!(info.expires, core.now.plus_secs(REMEMBERED_TTL_SECS));
     core.passes(REMEMBERED_TTL_SECS - 1);
     core.give(Command::Tick);

@@ -25,9 +25,9 @@ fn slow_core() -> Core {
 
 impl Core {
     /// Calls on a day of its own.
-    fn on_a_day(&mut self, who: &str, what: impl Into<Call>) -> Result<(), Refusal> {
+    fn on_a_day(&mut self, who: &str, call: impl Into<Call>) -> Result<(), Refusal> {
         self.passes(24 * 3_600);
-        self.try_to(who, what)
+        self.try_to(who, call)
     }
 }
 

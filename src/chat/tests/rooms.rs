@@ -121,11 +121,11 @@ fn a_room_has_a_password_exactly_if_it_is_not_public() {
         let first = (before != Public).then_some("first");
         let room = core.room("", room_settings("den", before, first));
         let (title, description, new) = (None, None, password.map(Box::from));
-        let what =
+        let wanted =
             RoomChange { title, description, visibility, password: new, keep_members: false };
-        let done = core.ask("", change(room, token(room, 0), what));
+        let done = core.ask("", change(room, token(room, 0), wanted));
         let kept = &core.chat.snapshot().rooms[1];
-        let found = done.map(|_| kept.generation);
+        let found = done.map(|_| kept.password_generation);
         assert_eq!(found, expected, "{before:?} to {visibility:?} with {password:?}");
         let open = kept.settings.visibility == Public;
         assert_eq!(kept.settings.password.is_none(), open);
@@ -177,8 +177,8 @@ fn titles_are_unique_also_while_they_are_in_flight() {
 
 impl Core {
     /// Makes a call that must be answered before the log replies.
-    fn try_to_late(&mut self, what: impl Into<Call>) -> Result<(), Refusal> {
-        let ask = self.ask_late("", what);
+    fn try_to_late(&mut self, call: impl Into<Call>) -> Result<(), Refusal> {
+        let ask = self.ask_late("", call);
         self.answer(ask).expect("an answer at once").map(|_| ())
     }
 }
@@ -207,8 +207,8 @@ fn a_change_that_waits_is_judged_by_what_the_first_has_made() {
     let mut core = Core::with(&["ann"]);
     let room = core.room("", room_settings("den", Private, Some("old")));
     let password = Some("new".into());
-    let lock = RoomChange { password, ..RoomChange::default() };
-    core.ask_late("", change(room, token(room, 0), lock));
+    let close = RoomChange { password, ..RoomChange::default() };
+    core.ask_late("", change(room, token(room, 0), close));
     let late = core.ask_late("", remove(room, token(room, 0)));
     core.commit();
     assert_eq!(core.answer(late), Some(Err(Refusal::NoAccess)), "its token is out of date");
@@ -237,8 +237,8 @@ fn who_sees_which_room() {
     let mut core = Core::new();
     let shut = core.room("", room_settings("shut", Private, Some("hash")));
     let dark = core.room("", room_settings("dark", Hidden, Some("hash")));
-    let what = call::Rooms { mine: false, after: RoomId(0) };
-    let Ok(Answer::Rooms(Page { items: rooms, next: None })) = core.ask("", what) else {
+    let call = call::Rooms { mine: false, after: RoomId(0) };
+    let Ok(Answer::Rooms(Page { items: rooms, next: None })) = core.ask("", call) else {
         panic!("no rooms")
     };
     assert_eq!(rooms.iter().map(|room| room.id).collect::<Vec<_>>(), [LOBBY, shut]);
@@ -262,8 +262,8 @@ fn a_closed_room_admits_a_token_of_its_current_password() {
         assert_eq!(core.try_to("", subscribe_with(subscription, room, access)), expected);
     }
     let password = Some("new".into());
-    let lock = RoomChange { password, ..RoomChange::default() };
-    core.ask_late("", change(room, token(room, 0), lock));
+    let close = RoomChange { password, ..RoomChange::default() };
+    core.ask_late("", change(room, token(room, 0), close));
     assert_eq!(
         core.try_to("", subscribe_with(9, room, token(room, 0))),
         Ok(()),
@@ -284,8 +284,8 @@ fn a_new_password_sends_everybody_out_but_the_owner() {
     core.join(1, "");
     core.join(2, "");
     let (visibility, password) = (Some(Private), Some("hash".into()));
-    let lock = RoomChange { visibility, password, ..RoomChange::default() };
-    core.ask_late("ann", change(room, Access::Open, lock));
+    let close = RoomChange { visibility, password, ..RoomChange::default() };
+    core.ask_late("ann", change(room, Access::Open, close));
     let heard = core.commit();
     assert_eq!(
         heard,
@@ -383,7 +383,7 @@ fn another_proposers_entry_frees_no_reservation_of_this_core() {
     let entry = Entry::RoomChanged {
         room,
         settings: room_settings("attic", Public, None),
-        generation: 0,
+        password_generation: 0,
         link: None,
         keep_members: false,
     };

@@ -80,8 +80,8 @@ fn a_stream_of_some_rooms_hears_no_others() {
     let attic = core.room("ann", room_settings("attic", Hidden, Some("hash")));
     let later = RoomId::drawn(77);
     let only = Some(vec![den, later, RoomId(99)]);
-    let what = call::OpenStream { subscription: SubscriptionId(BASE), protocol: BACK, only };
-    let Ok(Answer::OpenedStream(OpenedStream { rooms, .. })) = core.ask("ann", what) else {
+    let call = call::OpenStream { subscription: SubscriptionId(BASE), protocol: BACK, only };
+    let Ok(Answer::OpenedStream(OpenedStream { rooms, .. })) = core.ask("ann", call) else {
         panic!("no stream")
     };
     assert_eq!(rooms.iter().map(|marks| marks.room).collect::<Vec<_>>(), [den]);

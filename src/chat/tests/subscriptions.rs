@@ -148,11 +148,11 @@ fn a_grant_is_as_old_as_the_password_state() {
         name: Some(name("ann")),
         access: Access::Open,
     };
-    let Ok(Answer::PasswordState(lock)) = core.ask("", ask) else { panic!("no lock") };
+    let Ok(Answer::PasswordState(state)) = core.ask("", ask) else { panic!("no password state") };
     core.passes(1); // During the password check ann registers.
     core.register("ann").expect("an account");
     core.passes(1);
-    let posing = core.try_to("", subscribe_as(1, "ann", lock.granted));
+    let posing = core.try_to("", subscribe_as(1, "ann", state.granted));
     assert_eq!(posing, Err(Refusal::NameInUse));
 }
 
@@ -161,22 +161,26 @@ fn a_grant_in_the_second_of_a_registration_is_younger_than_the_account() {
     let mut core = Core::with(&["ann"]);
     core.ask("", be_guest("zoe")).expect("a guest");
     let room = RoomRef::Id(LOBBY);
-    let lock = |who: &str| {
+    let password_state = |who: &str| {
         Call::from(call::PasswordState {
             room: room.clone(),
             name: Some(name(who)),
             access: Access::Open,
         })
     };
-    let granted = |core: &mut Core, who: &str, what: Call| match core.ask(who, what) {
-        Ok(Answer::PasswordState(lock)) => lock.granted,
-        other => panic!("{other:?} is no lock"),
+    let granted = |core: &mut Core, who: &str, call: Call| match core.ask(who, call) {
+        Ok(Answer::PasswordState(state)) => state.granted,
+        other => panic!("{other:?} is no password state"),
     };
     let (now, later) = (core.now, core.now.plus_secs(1));
-    assert_eq!(granted(&mut core, "ann", lock("Ann")), later);
-    assert_eq!(granted(&mut core, "zoe", lock("zoe")), now, "another person may register her name");
-    assert_eq!(granted(&mut core, "", lock("free")), now);
-    assert_eq!(granted(&mut core, "ann", lock("free")), now);
+    assert_eq!(granted(&mut core, "ann", password_state("Ann")), later);
+    assert_eq!(
+        granted(&mut core, "zoe", password_state("zoe")),
+        now,
+        "another person may register her name"
+    );
+    assert_eq!(granted(&mut core, "", password_state("free")), now);
+    assert_eq!(granted(&mut core, "ann", password_state("free")), now);
     let renew = |who: &str, granted| {
         let claim = NameClaim { name: name(who), granted, first: granted };
         Call::from(call::Renew { room: room.clone(), claim, access: Access::Open })
@@ -270,9 +274,9 @@ fn a_shutdown_acknowledges_first_and_then_closes() {
         call::MakeRoom { settings: room_settings("den", Visibility::Public, None), chance: 1 },
     );
     assert!(core.give(Command::Close).is_empty(), "in order");
-    for what in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
+    for call in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
     {
-        let ask = core.ask_late("", what);
+        let ask = core.ask_late("", call);
         assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
     }
     let expected = ["ann said last as 4 by 1", "to 1: Said(4)"];

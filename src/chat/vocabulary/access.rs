@@ -12,17 +12,17 @@ pub enum Access {
     /// Membership. Only its members can change a room without an owner, even a public one; and this
     /// access does not find a hidden room by its link.
     Member,
-    /// The room's password, of this generation, which the caller knows.
+    /// The caller knows the room's password, of this generation.
     Password {
         /// Must equal the room's: see [`PasswordState`](super::PasswordState).
-        generation: u64,
+        password_generation: u64,
     },
     /// A token.
     Token {
         /// The token's room.
         room: RoomId,
         /// The generation of the room's password.
-        generation: u64,
+        password_generation: u64,
         /// The SHA-256 of the key of the session that asked for the token; the token ends with it.
         session: Option<KeyHash>,
     },

@@ -392,7 +392,7 @@ pub struct PasswordState {
     /// The hash of the room's password, as a PHC string; `None`: the room is public.
     pub password: Option<Box<str>>,
     /// Counts the passwords that the room has had.
-    pub generation: u64,
+    pub password_generation: u64,
     /// When the core found the name to be free: it becomes
     /// [`NameClaim::granted`](super::NameClaim::granted). (Not the time of the password check:
     /// another person may register the name before that.) One second later if the name belongs to
@@ -403,7 +403,8 @@ pub struct PasswordState {
 impl PasswordState {
     /// Whether a token matches this room and password. (The core checks the token's session.)
     pub fn opens(&self, access: Access) -> bool {
-        let Access::Token { room, generation, .. } = access else { return false };
-        (room == self.room || room == self.number) && generation == self.generation
+        let Access::Token { room, password_generation, .. } = access else { return false };
+        (room == self.room || room == self.number)
+            && password_generation == self.password_generation
     }
 }

@@ -106,7 +106,7 @@ pub enum Entry {
         /// All settings, as they are now.
         settings: RoomSettings,
         /// Counts the room's passwords.
-        generation: u64,
+        password_generation: u64,
         /// The public number of the room while it is hidden; `None` if its own number is random.
         link: Option<RoomId>,
         /// Whether members stay although the room closes or gets a new password.

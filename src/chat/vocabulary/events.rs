@@ -16,13 +16,13 @@ pub struct Event {
     /// The color in which clients show the author.
     pub color: Option<Color>,
     /// What happened.
-    pub what: What,
+    pub kind: EventKind,
 }
 
 /// The kind of an [`Event`]. A kind with a `seq` is an entry of the log; the log does not keep the
 /// others.
 #[derive(Clone, PartialEq, Debug)]
-pub enum What {
+pub enum EventKind {
     /// The author has entered the room.
     Joined,
     /// The author has sent a message.
@@ -98,18 +98,20 @@ pub enum What {
     Left,
 }
 
-impl What {
+impl EventKind {
     /// The number of the event's entry; `None` for events outside the log.
     pub fn seq(&self) -> Option<Seq> {
         match self {
-            What::Said { seq, .. }
-            | What::Edited { seq, .. }
-            | What::Deleted { seq, .. }
-            | What::Reacted { seq, .. }
-            | What::Member { seq, .. }
-            | What::Room { seq, .. }
-            | What::Gone { seq } => Some(*seq),
-            What::Joined | What::Left | What::Typing | What::Read { .. } => None,
+            EventKind::Said { seq, .. }
+            | EventKind::Edited { seq, .. }
+            | EventKind::Deleted { seq, .. }
+            | EventKind::Reacted { seq, .. }
+            | EventKind::Member { seq, .. }
+            | EventKind::Room { seq, .. }
+            | EventKind::Gone { seq } => Some(*seq),
+            EventKind::Joined | EventKind::Left | EventKind::Typing | EventKind::Read { .. } => {
+                None
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
 
 /// One event of a round, as one subscription receives it.
 #[derive(Clone, Copy)]
-pub struct Told<'a> {
+pub struct RoundEvent<'a> {
     /// The entry's sequence number; `None` for an event that is not in the log.
     pub seq: Option<Seq>,
     /// The folded name of the user who joined (`true`) or left (`false`).
@@ -22,7 +22,7 @@ pub struct Told<'a> {
     pub frame: &'a [u8],
 }
 
-/// What a subscription has missed, if anything. It knows no socket, so the simulation uses it, too.
+/// The missed events of a subscription, if any. It knows no socket, so the simulation uses it, too.
 #[derive(Default)]
 pub(crate) struct Hearing(RefCell<Option<Box<Lag>>>);
 
@@ -32,12 +32,12 @@ impl Hearing {
         self.0.borrow().is_none()
     }
 
-    /// Takes a round that the subscription may miss, now or because of an earlier one. Puts the
-    /// bytes to queue into `out`. `accepts`: whether so many bytes may be queued. `true`: read the
+    /// Takes a round that the subscription may miss, now or because of an earlier one. Appends the
+    /// bytes to queue to `out`. `accepts`: whether this many bytes may be queued. `true`: read the
     /// rest from the log.
     pub fn miss(
         &self,
-        round: &[Told<'_>],
+        round: &[RoundEvent<'_>],
         accepts: impl Fn(usize) -> bool,
         out: &mut Vec<u8>,
     ) -> Result<bool, TooMuch> {
@@ -45,7 +45,7 @@ impl Hearing {
         let mut lag = self.0.borrow_mut();
         let known = lag.as_ref().and_then(|lag| lag.caught_up());
         if let Some(known) = known {
-            let new = |told: &&Told<'_>| told.seq.is_none_or(|seq| seq > known);
+            let new = |told: &&RoundEvent<'_>| told.seq.is_none_or(|seq| seq > known);
             round.iter().filter(new).for_each(|told| out.extend_from_slice(told.frame));
             if accepts(out.len()) {
                 // Later announcements are newer than what was read back.
@@ -73,8 +73,8 @@ impl Hearing {
         Ok(true)
     }
 
-    /// From where to read the log (`None`: from nowhere, only joins and leaves were missed), and
-    /// which of its entries are the subscription's own. `None`: nothing is left.
+    /// Where to read the log from (an inner `None`: only joins and leaves were missed), and which
+    /// entries are the subscription's own. `None`: nothing is left.
     pub fn to_read(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let lag = self.0.borrow();
         let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
@@ -89,7 +89,7 @@ impl Hearing {
 }
 
 impl Connection {
-    /// Whether so many bytes may be queued for a subscription of one room: always if nothing is
+    /// Whether this many bytes may be queued for a subscription of one room: always if nothing is
     /// queued, because then the kernel takes most of them.
     fn accepts(&self, bytes: usize) -> bool {
         let outgoing = self.outgoing.borrow();
@@ -109,7 +109,7 @@ impl Connection {
     }
 
     /// Takes a round that the subscription may miss, now or because of an earlier one.
-    pub fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
+    pub fn miss(&self, round: &[RoundEvent<'_>], out: &mut Vec<u8>) {
         if self.is_leaving() {
             return;
         }
@@ -124,8 +124,8 @@ impl Connection {
         }
     }
 
-    /// From where to read the log for a lagging subscription, and which of its entries are the
-    /// subscription's own; if there is room for a page.
+    /// Where to read the log from for a lagging subscription, and which entries are the
+    /// subscription's own; `None` without room for a page.
     pub(in crate::connection) fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.is_calm() && !self.is_leaving() && self.flow.get() == Flow::Open;
         is_open.then(|| self.hearing.to_read())?

@@ -34,12 +34,21 @@ fn at_the_bound() {
     check(sized(BODY_BYTES_MAX, &most), &all);
     check(chunked(&format!("{BODY_BYTES_MAX:x}\r\n{most}\r\n0\r\n\r\n")), &all);
     // Too much is refused before any of it has come.
-    check(sized(BODY_BYTES_MAX + 1, ""), "413 the body is too large");
-    check(sized(usize::MAX, ""), "413 the body is too large");
-    check(chunked(&format!("{:x}\r\n", BODY_BYTES_MAX + 1)), "413 the body is too large");
-    check(chunked("ffffffffffffffff\r\n"), "413 the body is too large");
-    check(chunked(&format!("1\r\na\r\n{BODY_BYTES_MAX:x}\r\n")), "413 the body is too large");
-    check(chunked(&format!("{BODY_BYTES_MAX:x}\r\n{most}\r\n1\r\n")), "413 the body is too large");
+    check(sized(BODY_BYTES_MAX + 1, ""), "413 the body is too large; send less");
+    check(sized(usize::MAX, ""), "413 the body is too large; send less");
+    check(
+        chunked(&format!("{:x}\r\n", BODY_BYTES_MAX + 1)),
+        "413 the body is too large; send less",
+    );
+    check(chunked("ffffffffffffffff\r\n"), "413 the body is too large; send less");
+    check(
+        chunked(&format!("1\r\na\r\n{BODY_BYTES_MAX:x}\r\n")),
+        "413 the body is too large; send less",
+    );
+    check(
+        chunked(&format!("{BODY_BYTES_MAX:x}\r\n{most}\r\n1\r\n")),
+        "413 the body is too large; send less",
+    );
 }
 
 #[test]
@@ -49,7 +58,12 @@ fn pipelined() {
     let posts = "POST / \"\" keep \"ab\"; POST / \"\" keep \"c\"; ";
     let get = "GET /g \"\" keep \"\"; ";
     check(&input, &format!("{get}{posts}{get}Idle"));
-    check(input + "oops\r\n", &format!("{get}{posts}{get}400 a malformed request line"));
+    check(
+        input + "oops\r\n",
+        &format!(
+            "{get}{posts}{get}400 the request line is malformed; send method, target and version"
+        ),
+    );
 }
 
 #[test]
@@ -81,16 +95,19 @@ fn chunk_sizes() {
         "10000000000000000",
         "fffffffffffffffffff",
     ] {
-        check(chunked(&format!("{size}\r\n")), "400 a malformed chunk size");
+        check(
+            chunked(&format!("{size}\r\n")),
+            "400 a chunk size is malformed; write it in hex digits",
+        );
     }
-    check(chunked("1\na\r\n"), "400 an LF without a CR");
-    check(chunked("1\ra"), "400 a CR without an LF");
-    check(chunked("1;\0\r\n"), "400 a control character");
+    check(chunked("1\na\r\n"), "400 an LF has no CR; end each line with CR LF");
+    check(chunked("1\ra"), "400 a CR has no LF; end each line with CR LF");
+    check(chunked("1;\0\r\n"), "400 the head contains a control character; remove it");
 }
 
 #[test]
 fn chunk_ends() {
-    let why = "400 a chunk that is longer than its size";
+    let why = "400 a chunk is longer than its size; correct the size";
     for end in ["x", "\n", "\rx", "\r\r\n", "0\r\n\r\n"] {
         check(chunked(&format!("1\r\na{end}")), why);
     }
@@ -104,7 +121,7 @@ fn chunk_extensions_are_ignored() {
     }
     let line = |bytes: usize| format!("0;{}\r\n", "a".repeat(bytes - 4));
     check(chunked(&(line(CHUNK_LINE_BYTES_MAX) + "\r\n")), &whole("\"\""));
-    let too_long = "400 a chunk's first line is too long";
+    let too_long = "400 the first line of a chunk is too long; send only the size";
     check(chunked(&line(CHUNK_LINE_BYTES_MAX + 1)), too_long);
     check(chunked(&line(CHUNK_LINE_BYTES_MAX + 2)), too_long);
     check(chunked(&"0".repeat(CHUNK_LINE_BYTES_MAX + 1)), too_long);
@@ -114,14 +131,20 @@ fn chunk_extensions_are_ignored() {
 fn trailers_are_checked_and_thrown_away() {
     let trailers = |lines: &str| chunked(&format!("1\r\na\r\n0\r\n{lines}\r\n"));
     check(trailers("A: b\r\nHost: evil\r\nContent-Length: 9\r\n"), &whole("\"a\""));
-    check(trailers("A b\r\n"), "400 a malformed header line");
-    check(trailers("A : b\r\n"), "400 a malformed header line");
-    check(trailers("A: b\r\n c\r\n"), "400 a header line begins with whitespace");
-    check(trailers("A: b\n"), "400 an LF without a CR");
+    check(trailers("A b\r\n"), "400 a header line is malformed; write `name: value`");
+    check(trailers("A : b\r\n"), "400 a header line is malformed; write `name: value`");
+    check(
+        trailers("A: b\r\n c\r\n"),
+        "400 a header line begins with whitespace; begin it with a name",
+    );
+    check(trailers("A: b\n"), "400 an LF has no CR; end each line with CR LF");
     check(trailers(&"A: b\r\n".repeat(HEADERS_MAX)), &whole("\"a\""));
-    check(trailers(&"A: b\r\n".repeat(HEADERS_MAX + 1)), "431 too many header lines");
+    check(
+        trailers(&"A: b\r\n".repeat(HEADERS_MAX + 1)),
+        "431 there are too many header lines; send fewer",
+    );
     let fill = |bytes: usize| format!("A:{}\r\n", "b".repeat(bytes - "A:\r\n\r\n".len()));
     check(trailers(&fill(TRAILER_BYTES_MAX)), &whole("\"a\""));
-    let too_large = "431 the header lines are too large";
+    let too_large = "431 the header lines are too large; send less";
     check(trailers(&fill(TRAILER_BYTES_MAX + 1)), too_large);
 }

@@ -21,18 +21,18 @@ fn refused(start: &str, lines: &str, expected: &str) {
 
 #[test]
 fn line_ends_are_crlf() {
-    refused("GET 1.1", "A: b\nC: d\r\n", "400 an LF without a CR");
-    refused("GET 1.1", "A: b\rC: d\r\n", "400 a CR without an LF");
-    refused("GET 1.1", "A: b\r\r\n", "400 a CR without an LF");
-    check("GET / HTTP/1.1\nHost: a\n\n", "400 an LF without a CR");
-    check("GET / HTTP/1.1\r\nHost: a\r\n\n", "400 an LF without a CR");
+    refused("GET 1.1", "A: b\nC: d\r\n", "400 an LF has no CR; end each line with CR LF");
+    refused("GET 1.1", "A: b\rC: d\r\n", "400 a CR has no LF; end each line with CR LF");
+    refused("GET 1.1", "A: b\r\r\n", "400 a CR has no LF; end each line with CR LF");
+    check("GET / HTTP/1.1\nHost: a\n\n", "400 an LF has no CR; end each line with CR LF");
+    check("GET / HTTP/1.1\r\nHost: a\r\n\n", "400 an LF has no CR; end each line with CR LF");
     check("GET / HTTP/1.1\r\nHost: a\r\n\r", "Head");
-    check("GET / HTTP/1.1\r\nHost: a\r\n\rX", "400 a CR without an LF");
+    check("GET / HTTP/1.1\r\nHost: a\r\n\rX", "400 a CR has no LF; end each line with CR LF");
 }
 
 #[test]
 fn no_line_begins_with_whitespace() {
-    let why = "400 a header line begins with whitespace";
+    let why = "400 a header line begins with whitespace; begin it with a name";
     for space in [" ", "\t"] {
         check(format!("GET / HTTP/1.1\r\n{space}Host: a\r\n\r\n"), why);
         refused("GET 1.1", &format!("A: b\r\n{space}c\r\n"), why);
@@ -44,7 +44,11 @@ fn no_line_begins_with_whitespace() {
 fn names_are_tokens() {
     taken("GET 1.1", "!#$%&'*+-.^_`|~9aZ: b\r\n", "keep");
     for line in ["A : b", "A\t: b", ": b", "A", "A b: c", "A(: b", "\u{e9}: b", "A\u{2028}: b"] {
-        refused("GET 1.1", &format!("{line}\r\n"), "400 a malformed header line");
+        refused(
+            "GET 1.1",
+            &format!("{line}\r\n"),
+            "400 a header line is malformed; write `name: value`",
+        );
     }
 }
 
@@ -55,14 +59,14 @@ fn values_are_text() {
     }
     for byte in (0..0x20).chain([0x7f]).filter(|byte| !b"\t\r\n".contains(byte)) {
         let input = [b"GET / HTTP/1.1\r\nHost: a\r\nA: b", &[byte][..], b"\r\n\r\n"].concat();
-        check(input, "400 a control character");
+        check(input, "400 the head contains a control character; remove it");
     }
     for value in [&b"\xff"[..], b"\xc3", b"\xed\xa0\x80", b"a\x80b"] {
         let input = [b"GET / HTTP/1.1\r\nHost: a\r\nA: ", value, b"\r\n\r\n"].concat();
-        check(input, "400 a header value that is not UTF-8");
+        check(input, "400 a header value is not UTF-8; send UTF-8");
     }
     // RFC 8446 section 4.1.2: a TLS client hello is recognised by its first bytes.
-    check(b"\x16\x03\x01\x02\x00\x01", "400 a control character");
+    check(b"\x16\x03\x01\x02\x00\x01", "400 the head contains a control character; remove it");
 }
 
 #[test]
@@ -72,12 +76,16 @@ fn heads_are_bounded() {
         format!("A: {}\r\n", "b".repeat(rest))
     };
     taken("GET 1.1", &fill(HEAD_BYTES_MAX), "keep");
-    refused("GET 1.1", &fill(HEAD_BYTES_MAX + 1), "431 the header lines are too large");
-    refused("GET 1.1", &fill(HEAD_BYTES_MAX + 2), "431 the header lines are too large");
+    refused("GET 1.1", &fill(HEAD_BYTES_MAX + 1), "431 the header lines are too large; send less");
+    refused("GET 1.1", &fill(HEAD_BYTES_MAX + 2), "431 the header lines are too large; send less");
     let endless = format!("GET / HTTP/1.1\r\nA: {}", "b".repeat(HEAD_BYTES_MAX));
-    check(endless, "431 the header lines are too large");
+    check(endless, "431 the header lines are too large; send less");
     taken("GET 1.1", &"A: b\r\n".repeat(HEADERS_MAX - 1), "keep");
-    refused("GET 1.1", &"A: b\r\n".repeat(HEADERS_MAX), "431 too many header lines");
+    refused(
+        "GET 1.1",
+        &"A: b\r\n".repeat(HEADERS_MAX),
+        "431 there are too many header lines; send fewer",
+    );
 }
 
 #[test]
@@ -100,13 +108,22 @@ fn host() {
         "", ":80", "a b", "a/b", "a@b", "a:b", "a:+1", "a:65536", "a:1:2", "::1", "[::1", "::1]",
         "[a]", "[]", "[::1]a", "[::1]]", "a\u{e9}", "http://a", "a?b", "a#b", "a\\b",
     ] {
-        check(get("1.1", &format!("Host: {host}\r\n")), "400 an invalid Host header");
-        check(get("1.0", &format!("Host: {host}\r\n")), "400 an invalid Host header");
+        check(
+            get("1.1", &format!("Host: {host}\r\n")),
+            "400 the Host header is invalid; send a host name",
+        );
+        check(
+            get("1.0", &format!("Host: {host}\r\n")),
+            "400 the Host header is invalid; send a host name",
+        );
     }
-    check(get("1.1", ""), "400 the Host header is missing");
+    check(get("1.1", ""), "400 the Host header is missing; add it");
     check(get("1.0", ""), "GET / \"\" close \"\"; Idle");
     for version in ["1.0", "1.1"] {
-        check(get(version, "Host: a\r\nhost: a\r\n"), "400 more than one Host header");
+        check(
+            get(version, "Host: a\r\nhost: a\r\n"),
+            "400 there are several Host headers; send one",
+        );
     }
 }
 
@@ -135,11 +152,11 @@ fn content_length() {
     }
     for value in ["", "+1", "-1", "1 1", "0x1", "1.0", "1e1", "a", "18446744073709551616"] {
         let lines = format!("Content-Length: {value}\r\n");
-        refused("POST 1.1", &lines, "400 a malformed Content-Length");
+        refused("POST 1.1", &lines, "400 the Content-Length is malformed; send digits");
     }
     for value in ["1, 2", "1,", ",1", "1, 01", "1\r\ncontent-length: 2"] {
         let lines = format!("Content-Length: {value}\r\n");
-        refused("POST 1.1", &lines, "400 Content-Lengths that differ");
+        refused("POST 1.1", &lines, "400 the Content-Length headers differ; send one");
     }
 }
 
@@ -150,7 +167,7 @@ fn transfer_encoding() {
         let lines = format!("Transfer-Encoding:{value}\r\n");
         check(chunked(&lines), "POST / \"\" keep \"\"; Idle");
     }
-    let open_ended = "400 a Transfer-Encoding that does not end in chunked";
+    let open_ended = "400 chunked is not the last Transfer-Encoding; send it last";
     for (value, expected) in [
         ("gzip", open_ended),
         ("identity", open_ended),
@@ -161,18 +178,21 @@ fn transfer_encoding() {
         ("xchunked", open_ended),
         ("\"chunked\"", open_ended),
         ("chunked\r\nTransfer-Encoding: identity", open_ended),
-        ("chunked, chunked", "400 chunked twice"),
-        ("chunked\r\nTransfer-Encoding: chunked", "400 chunked twice"),
-        (", chunked", "400 an empty Transfer-Encoding"),
-        ("gzip, chunked", "501 the only supported Transfer-Encoding is chunked"),
-        ("identity, chunked", "501 the only supported Transfer-Encoding is chunked"),
+        ("chunked, chunked", "400 the Transfer-Encoding has chunked twice; send it once"),
+        (
+            "chunked\r\nTransfer-Encoding: chunked",
+            "400 the Transfer-Encoding has chunked twice; send it once",
+        ),
+        (", chunked", "400 a Transfer-Encoding is empty; send chunked"),
+        ("gzip, chunked", "501 this Transfer-Encoding is not supported; send chunked"),
+        ("identity, chunked", "501 this Transfer-Encoding is not supported; send chunked"),
     ] {
         refused("POST 1.1", &format!("Transfer-Encoding: {value}\r\n"), expected);
     }
-    let both = "400 both Content-Length and Transfer-Encoding";
+    let both = "400 send either Content-Length or Transfer-Encoding, not both";
     refused("POST 1.1", "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n", both);
     refused("POST 1.1", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", both);
-    let old = "400 Transfer-Encoding in HTTP/1.0";
+    let old = "400 HTTP/1.0 has no Transfer-Encoding; send a Content-Length";
     refused("POST 1.0", "Transfer-Encoding: chunked\r\n", old);
 }
 
@@ -180,7 +200,7 @@ fn transfer_encoding() {
 fn http_1_0_needs_a_length() {
     for method in ["POST", "PUT", "PATCH"] {
         let start = format!("{method} 1.0");
-        refused(&start, "", "411 a Content-Length is needed");
+        refused(&start, "", "411 the length of the body is missing; send a Content-Length");
         taken(&start, "Content-Length: 0\r\n", "close");
         taken(&format!("{method} 1.1"), "", "keep");
     }
@@ -191,10 +211,14 @@ fn http_1_0_needs_a_length() {
 
 #[test]
 fn expectations_and_codings() {
-    refused("GET 1.1", "Expect: tea\r\n", "417 this expectation cannot be met");
+    refused(
+        "GET 1.1",
+        "Expect: tea\r\n",
+        "417 this expectation is not supported; remove the Expect header",
+    );
     taken("GET 1.1", "Expect: 100-continue\r\n", "keep");
     taken("GET 1.0", "Expect: tea\r\n", "close");
-    let coded = "415 content encodings are not supported";
+    let coded = "415 this content encoding is not supported; send the body without one";
     for coding in ["gzip", "br", "identity, gzip", "identity\r\nContent-Encoding: x"] {
         let lines = format!("Content-Encoding: {coding}\r\n");
         refused("POST 1.1", &format!("{lines}Content-Length: 1\r\n"), coded);

@@ -17,17 +17,17 @@ fn segments() {
         assert_eq!(get(path, "").segments().expect(path), expected, "for {path}");
     }
     for (path, why) in [
-        ("/%", "a malformed escape in the path"),
-        ("/a%2", "a malformed escape in the path"),
-        ("/%zz", "a malformed escape in the path"),
-        ("/%%20", "a malformed escape in the path"),
-        ("/%+1", "a malformed escape in the path"),
-        ("/%ff", "a path that is not UTF-8"),
-        ("/%C3/%A9", "a path that is not UTF-8"),
-        ("/a/%00", "a control character in the path"),
-        ("/%0d%0a", "a control character in the path"),
-        ("/%7F", "a control character in the path"),
-        ("/%C2%85", "a control character in the path"),
+        ("/%", "an escape in the path is malformed; write % and two hex digits"),
+        ("/a%2", "an escape in the path is malformed; write % and two hex digits"),
+        ("/%zz", "an escape in the path is malformed; write % and two hex digits"),
+        ("/%%20", "an escape in the path is malformed; write % and two hex digits"),
+        ("/%+1", "an escape in the path is malformed; write % and two hex digits"),
+        ("/%ff", "the path is not UTF-8; send UTF-8"),
+        ("/%C3/%A9", "the path is not UTF-8; send UTF-8"),
+        ("/a/%00", "the path contains a control character; remove it"),
+        ("/%0d%0a", "the path contains a control character; remove it"),
+        ("/%7F", "the path contains a control character; remove it"),
+        ("/%C2%85", "the path contains a control character; remove it"),
     ] {
         let reject = get(path, "").segments().expect_err(path);
         assert_eq!((reject.status, reject.why), (400, why), "for {path}");

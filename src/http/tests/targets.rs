@@ -4,7 +4,7 @@ use super::super::head::LINE_BYTES_MAX;
 use super::{check, read_all_ways};
 use crate::limits::{HEADERS_MAX, TARGET_BYTES_MAX};
 
-const MALFORMED: &str = "400 a malformed request line";
+const MALFORMED: &str = "400 the request line is malformed; send method, target and version";
 
 /// The request line alone decides, so it is refused before the headers have come.
 fn refused(line: impl AsRef<[u8]>, expected: &str) {
@@ -21,7 +21,10 @@ fn methods() {
         taken(&format!("{method} / HTTP/1.1"), &format!("{method} / \"\" keep"));
     }
     for method in ["CONNECT", "TRACE", "BREW", "get", "GETS", "A!#$%&'*+-.^_`|~9"] {
-        refused(format!("{method} / HTTP/1.1"), "501 this server does not implement this method");
+        refused(
+            format!("{method} / HTTP/1.1"),
+            "501 this server does not implement this method; use another one",
+        );
     }
     for method in ["G(T", "G\u{e9}T", "\"GET\"", "GE/T", ""] {
         refused(format!("{method} / HTTP/1.1"), MALFORMED);
@@ -55,13 +58,19 @@ fn versions() {
     taken("GET / HTTP/1.2", "GET / \"\" keep");
     taken("GET / HTTP/1.9", "GET / \"\" keep");
     for version in ["HTTP/0.9", "HTTP/2.0", "HTTP/3.1", "HTTP/9.9"] {
-        refused(format!("GET / {version}"), "505 this server speaks HTTP/1.1");
+        refused(
+            format!("GET / {version}"),
+            "505 this server does not speak this version; use HTTP/1.1",
+        );
     }
     for version in ["HTTP/2", "HTTP/1.10", "HTTP/11.1", "http/1.1", "HTTP/1,1", "HTTPS/1.1", "X"] {
-        refused(format!("GET / {version}"), "400 a malformed version");
+        refused(format!("GET / {version}"), "400 the version is malformed; send HTTP/1.1");
     }
     // RFC 9113 section 3.4: the preface of HTTP/2.
-    check("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505 this server speaks HTTP/1.1");
+    check(
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "505 this server does not speak this version; use HTTP/1.1",
+    );
 }
 
 #[test]
@@ -83,15 +92,15 @@ fn target_forms() {
     }
     taken("OPTIONS * HTTP/1.1", "OPTIONS * \"\" keep");
     for target in ["*", "a", "a:80", "?a", "ftp://a/", "ws://a/", "://a/", "http:/a", "mailto:a"] {
-        let why = "400 a request target that is not of this server";
+        let why = "400 the request target is on another server; send a path";
         refused(format!("GET {target} HTTP/1.1"), why);
     }
-    refused("OPTIONS *a HTTP/1.1", "400 a request target that is not of this server");
+    refused("OPTIONS *a HTTP/1.1", "400 the request target is on another server; send a path");
     for target in ["http://", "http:///a", "http://a@b/", "http://b:x/", "https://b:65536/"] {
-        let why = "400 a malformed authority in the request target";
+        let why = "400 the authority in the request target is malformed; correct it";
         refused(format!("GET {target} HTTP/1.1"), why);
     }
-    refused("GET /a#b HTTP/1.1", "400 a fragment in the request target");
+    refused("GET /a#b HTTP/1.1", "400 the request target has a fragment; remove it");
 }
 
 #[test]
@@ -105,7 +114,7 @@ fn the_authority_of_a_target_replaces_host() {
         assert_eq!(outcome.requests[0].header_all("HOST").collect::<Vec<_>>(), [expected]);
     }
     // RFC 9112 section 3.2: Host is needed all the same.
-    check("GET http://b/ HTTP/1.1\r\n\r\n", "400 the Host header is missing");
+    check("GET http://b/ HTTP/1.1\r\n\r\n", "400 the Host header is missing; add it");
 }
 
 #[test]
@@ -113,7 +122,7 @@ fn long_targets() {
     let long = |bytes: usize| format!("/{}", "a".repeat(bytes - 1));
     let most = long(TARGET_BYTES_MAX);
     taken(&format!("OPTIONS {most} HTTP/1.1"), &format!("OPTIONS {most} \"\" keep"));
-    let too_long = "414 the request target is too long";
+    let too_long = "414 the request target is too long; shorten it";
     refused(format!("GET {} HTTP/1.1", long(TARGET_BYTES_MAX + 1)), too_long);
     refused(format!("OPTIONS {} HTTP/1.1", long(TARGET_BYTES_MAX + 1)), too_long);
     // No end of the line is in sight, nor waited for.
@@ -130,8 +139,8 @@ fn empty_lines_come_first() {
     );
     let lines = |count| "\r\n".repeat(count);
     check(lines(HEADERS_MAX) + get, "GET / \"\" keep \"\"; Idle");
-    check(lines(HEADERS_MAX + 1), "400 empty lines instead of a request");
-    check(format!("\n{get}"), "400 an LF without a CR");
-    check(format!("\r{get}"), "400 a CR without an LF");
+    check(lines(HEADERS_MAX + 1), "400 too many empty lines precede the request; send none");
+    check(format!("\n{get}"), "400 an LF has no CR; end each line with CR LF");
+    check(format!("\r{get}"), "400 a CR has no LF; end each line with CR LF");
     check(format!("\r\n {get}"), MALFORMED);
 }

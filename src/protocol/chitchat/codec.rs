@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::chat::{
-    ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomEvent, What,
+    ClientEvent, ClientId, Color, Event, EventKind, Field, Name, Receipt, Refusal, RoomEvent,
     message_text,
 };
 use crate::codec::{Codec, Disconnect};
@@ -35,7 +35,7 @@ impl Codec for Chitchat {
 
     fn event(&self, _epoch: &str, event: &Event, frame: &mut Vec<u8>) {
         #[derive(Serialize)]
-        struct Told<'a> {
+        struct EventFrame<'a> {
             event_type: &'a str,
             name: &'a str,
             room_id: u64,
@@ -47,29 +47,29 @@ impl Codec for Chitchat {
         }
         let name = event.author.name.as_str();
         let notice;
-        let (event_type, msg) = match &event.what {
-            What::Said { text, .. } => ("send", &**text),
-            What::Joined => {
+        let (event_type, msg) = match &event.kind {
+            EventKind::Said { text, .. } => ("send", &**text),
+            EventKind::Joined => {
                 notice = format!("{name} entered the room.");
                 ("join", &*notice)
             }
-            What::Left => {
+            EventKind::Left => {
                 notice = format!("{name} has left the room.");
                 ("leave", &*notice)
             }
             // ChitChat has no frame for these.
-            What::Edited { .. }
-            | What::Deleted { .. }
-            | What::Reacted { .. }
-            | What::Member { .. }
-            | What::Room { .. }
-            | What::Gone { .. }
-            | What::Typing
-            | What::Read { .. } => return,
+            EventKind::Edited { .. }
+            | EventKind::Deleted { .. }
+            | EventKind::Reacted { .. }
+            | EventKind::Member { .. }
+            | EventKind::Room { .. }
+            | EventKind::Gone { .. }
+            | EventKind::Typing
+            | EventKind::Read { .. } => return,
         };
         let color = event.color.as_ref().map(Color::as_str);
         let (room_id, time) = (event.room.0, event.time);
-        let told = Told { event_type, name, room_id, color, msg, time };
+        let told = EventFrame { event_type, name, room_id, color, msg, time };
         text_frame_with(frame, |json| json_body::write(&told, json));
     }
 

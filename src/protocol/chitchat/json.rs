@@ -14,7 +14,7 @@ use crate::time::Time;
 
 /// A room as ChitChat sends it.
 #[derive(Serialize)]
-pub(super) struct Room<'a> {
+pub(super) struct RoomJson<'a> {
     title: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     description: &'a str,
@@ -38,18 +38,18 @@ pub(super) struct User<'a> {
 }
 
 impl<'a> From<&'a Present> for User<'a> {
-    fn from(one: &'a Present) -> User<'a> {
+    fn from(present: &'a Present) -> User<'a> {
         User {
-            username: one.author.name.as_str(),
-            color: one.color.as_ref().map(|color| color.as_str()),
-            last_activity: one.last_activity,
+            username: present.author.name.as_str(),
+            color: present.color.as_ref().map(|color| color.as_str()),
+            last_activity: present.last_activity,
         }
     }
 }
 
-impl<'a> From<&'a RoomInfo> for Room<'a> {
-    fn from(info: &'a RoomInfo) -> Room<'a> {
-        Room {
+impl<'a> From<&'a RoomInfo> for RoomJson<'a> {
+    fn from(info: &'a RoomInfo) -> RoomJson<'a> {
+        RoomJson {
             title: info.title.as_str(),
             description: info.description.as_str(),
             visibility: info.visibility.as_str(),

@@ -1,17 +1,17 @@
-//! The list of rooms, in which each room has all who are present in it. Both come from the core in
-//! pages.
+//! The list of rooms, each with all its present users. The core gives the rooms and the users of
+//! each room page by page.
 
 use crate::chat::{Caller, Refusal, RoomId, RoomInfo, call};
 use crate::hub::HubHandle;
-use crate::protocol::chitchat::json::{Room, User};
+use crate::protocol::chitchat::json::{RoomJson, User};
 use crate::protocol::lists::{Items, Listed, More};
 
-/// The list of rooms, as it is made while it is read.
+/// The list of rooms in progress: each piece is made when the client has read the one before.
 pub(super) struct List {
     hub: HubHandle,
-    /// The last room that was written.
+    /// The last written room.
     after: RoomId,
-    /// After which arrival the rest of those who are present in that one begins: it is open.
+    /// `Some`: the JSON of that room is open, and its next users arrived after this arrival.
     people: Option<u64>,
 }
 
@@ -20,13 +20,13 @@ impl List {
         List { hub, after: RoomId(0), people: None }
     }
 
-    /// Goes on with those who are present in a room that has more of them than an answer.
-    async fn go_on(&mut self, after: u64, items: &mut Items) {
+    /// Writes the next page of the open room's users.
+    async fn continue_room(&mut self, after: u64, items: &mut Items) {
         let page = self.hub.call(Caller::Nobody, call::Present { room: self.after, after }).await;
-        let page = page.unwrap_or_default(); // The room may have gone meanwhile.
-        for one in &page.items {
+        let page = page.unwrap_or_default(); // The room may have been deleted meanwhile.
+        for person in &page.items {
             items.raw(b",");
-            items.item(&User::from(one));
+            items.item(&User::from(person));
         }
         self.people = page.next;
         if page.next.is_none() {
@@ -36,23 +36,23 @@ impl List {
 
     async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
         if let Some(after) = self.people {
-            self.go_on(after, items).await;
+            self.continue_room(after, items).await;
             return Ok(true);
         }
         let call = call::Rooms { mine: false, after: self.after };
         let page = self.hub.call(Caller::Nobody, call).await?;
         for info in page.items {
             (self.after, self.people) = (info.id, info.more);
-            items.push(&Room::from(&info));
+            items.push(&RoomJson::from(&info));
         }
         if self.people.is_some() {
-            reopen(items); // It is the last of its page.
+            reopen(items); // A room with more users is the last of its page.
         }
         Ok(page.next.is_some() || self.people.is_some())
     }
 }
 
-/// What a room's JSON ends with: those who are present are its last field.
+/// The end of a room's JSON, whose last field is the list of users.
 const PEOPLE_END: &[u8] = b"]}";
 
 impl Listed for List {
@@ -61,14 +61,14 @@ impl Listed for List {
     }
 }
 
-/// Takes away the end of the room that was written last, so that its people can go on.
+/// Removes the end of the last written room, so that more users can follow.
 fn reopen(items: &mut Items) {
     assert!(items.json.ends_with(PEOPLE_END), "a room ends with its people");
     items.json.truncate(items.json.len() - PEOPLE_END.len());
 }
 
-/// The rest of those who are present in a room, of whom an answer has only the first. A room that
-/// has gone meanwhile has nobody more.
+/// Adds the other present users of a room to the first page that `info` has. If the room is
+/// deleted meanwhile, no more users follow.
 pub(super) async fn complete(hub: &HubHandle, caller: &Caller, info: &mut RoomInfo) {
     while let Some(after) = info.more {
         let page = hub.call(caller.clone(), call::Present { room: info.id, after }).await;

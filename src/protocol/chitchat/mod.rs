@@ -14,7 +14,7 @@ mod tokens;
 use serde::Serialize;
 
 use codec::CODEC;
-use json::{Failure, Room};
+use json::{Failure, RoomJson};
 use list::List;
 use object::Object;
 use tokens::{TokenError, Tokens, VerifiedToken};
@@ -98,19 +98,19 @@ async fn change(context: &Context, request: &Request, room: &str) -> Result<Resp
     // Check the permission first: a client without it learns nothing about the change, and costs no
     // hash. (The core checks again.)
     let may = call::MayChange { room: RoomRef::parse(room), access };
-    let lock = context.hub.call(caller.clone(), may).await;
-    let lock = lock.map_err(|refusal| shown.refused(refusal).about_room(room))?;
+    let state = context.hub.call(caller.clone(), may).await;
+    let state = state.map_err(|refusal| shown.refused(refusal).about_room(room))?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
-    let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
-    let keeps_password = lock.password.is_some();
+    let is = if state.password.is_none() { Visibility::Public } else { Visibility::Private };
+    let keeps_password = state.password.is_some();
     check_password(visibility.unwrap_or(is), password.as_deref(), keeps_password)?;
     if let Some(title) = &title {
-        refuse_taken_title(context, title, Some(&lock)).await?;
+        refuse_taken_title(context, title, Some(&state)).await?;
     }
-    let password = context.hash_new(lock.room, password, lock.password).await?;
+    let password = context.hash_new(state.room, password, state.password).await?;
     let keep_members = false;
     let change = RoomChange { title, description, visibility, password, keep_members };
-    let (room_ref, chance) = (RoomRef::Id(lock.number), chance());
+    let (room_ref, chance) = (RoomRef::Id(state.number), chance());
     let call = call::ChangeRoom { room: room_ref, access, change, chance };
     let changed = whole_room(context, caller, call).await;
     Ok(room_response(200, &changed.map_err(|failure| failure.about_room(room))?))
@@ -129,30 +129,30 @@ async fn remove(context: &Context, request: &Request, room: &str) -> Result<Resp
 /// time if it does not.
 async fn token(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
-    let lock = match lock(context, &caller, room, Access::Open).await {
-        Ok(lock) => Some(lock),
+    let state = match password_state(context, &caller, room, Access::Open).await {
+        Ok(state) => Some(state),
         Err(Refusal::RoomNotFound) => None,
         Err(refusal) => return Err(refusal.into()),
     };
-    if lock.as_ref().is_some_and(|lock| lock.password.is_none()) {
+    if state.as_ref().is_some_and(|state| state.password.is_none()) {
         return Ok(done());
     }
-    let quiet = lock.as_ref().is_none_or(|lock| lock.quiet);
+    let quiet = state.as_ref().is_none_or(|state| state.quiet);
     let hush = |failure| if quiet { Failure::new(101, room) } else { failure };
     let (name, secret) = asked(request).map_err(hush)?;
-    let hash = lock.as_ref().and_then(|lock| lock.password.clone());
+    let hash = state.as_ref().and_then(|state| state.password.clone());
     let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
     let named = RoomRef::parse(room);
     let right = context.unlock(caller.clone(), named, &secret, hash).await?;
-    let lock = lock.filter(|_| right).ok_or_else(|| hush(Failure::new(304, "secret")))?;
+    let state = state.filter(|_| right).ok_or_else(|| hush(Failure::new(304, "secret")))?;
     // Only a client that knows the password learns which names are in use.
-    let access = Access::Password { generation: lock.generation };
-    let room_ref = RoomRef::Id(lock.number);
+    let access = Access::Password { password_generation: state.password_generation };
+    let room_ref = RoomRef::Id(state.number);
     let call = call::PasswordState { room: room_ref, name: Some(name.clone()), access };
     let granted = context.hub.call(caller, call).await;
     let granted = granted.map_err(|refusal| Failure::from(refusal).about_room(room))?.granted;
     // The generation of the checked password: if it has changed by now, the token is worthless.
-    Ok(token_response(context, &name, None, &PasswordState { granted, ..lock }))
+    Ok(token_response(context, &name, None, &PasswordState { granted, ..state }))
 }
 
 /// The name and the secret of a client that wants to enter.
@@ -169,13 +169,13 @@ fn asked(request: &Request) -> Result<(Name, String), Failure> {
 async fn renew(context: &Context, request: &Request, room: &str) -> Result<Response, Failure> {
     let caller = guest_or_account(context, request);
     let shown = Shown::of(context, request.bearer());
-    let lock = seen(context, &caller, room, shown.access()).await?;
-    if lock.password.is_none() {
+    let state = seen(context, &caller, room, shown.access()).await?;
+    if state.password.is_none() {
         return Ok(done());
     }
     let VerifiedToken { claim, access } = shown.verified()?;
     let (name, first) = (claim.name.clone(), claim.first);
-    let call = call::Renew { room: RoomRef::Id(lock.room), claim, access };
+    let call = call::Renew { room: RoomRef::Id(state.room), claim, access };
     let renewed = context.hub.call(caller, call).await;
     let renewed = renewed.map_err(|refusal| Failure::from(refusal).about_room(room))?;
     // The renewed token keeps the first token's issue time and session.
@@ -183,8 +183,8 @@ async fn renew(context: &Context, request: &Request, room: &str) -> Result<Respo
     Ok(token_response(context, &name, Some(first), &PasswordState { session, ..renewed }))
 }
 
-/// The way to the page, at a room of that number, or at all of them. It says so relative to where
-/// it was asked (RFC 9110 section 10.2.2): below which path that is only the browser knows.
+/// Redirects to the page, at the room of that number, or at the list of rooms. The location is
+/// relative (RFC 9110 section 10.2.2): only the browser knows below which path a proxy serves us.
 async fn entrance(_: &Context, _: &Request, room: &str) -> Result<Response, Failure> {
     let number = !room.is_empty() && room.bytes().all(|byte| byte.is_ascii_digit());
     let room = if number { format!("#/room/{room}") } else { String::new() };
@@ -199,24 +199,24 @@ async fn websocket(
 ) -> Result<Outcome, Response> {
     let handshake = http::websocket(request).map_err(Failure::dress)?;
     let caller = guest_or_account(context, request);
-    // Browsers cannot send an Authorization with a websocket, so the token may come as a
-    // subprotocol. They fail unless one of those that they offered is chosen (RFC 6455 section
-    // 4.1).
+    // A browser cannot send `Authorization` with a websocket, so the token may come as a
+    // subprotocol. The browser fails the connection unless the server chooses one of the offered
+    // subprotocols (RFC 6455 section 4.1).
     let offered = handshake.protocols.iter();
     let as_protocol = offered.clone().find(|name| looks_like_a_token(name));
     let chosen = as_protocol.or(handshake.protocols.first()).map(String::as_str);
     let shown = Shown::of(context, request.bearer().or(as_protocol.map(String::as_str)));
-    let lock = seen(context, &caller, room, shown.access()).await?;
-    let pass = match shown.verified() {
-        Ok(pass) if lock.opens(pass.access) => Some(pass),
+    let state = seen(context, &caller, room, shown.access()).await?;
+    let verified = match shown.verified() {
+        Ok(verified) if state.opens(verified.access) => Some(verified),
         // A public room needs no token, so an invalid one does no harm.
-        _ if lock.password.is_none() => None,
+        _ if state.password.is_none() => None,
         Ok(_) => return Err(Failure::from(TokenError::Invalid).into()),
         Err(failure) => return Err(failure.into()),
     };
-    let access = pass.as_ref().map_or(Access::Open, |pass| pass.access);
-    let (protocol, room_ref) = (protocol_id(&CODEC), RoomRef::Id(lock.number));
-    let claim = pass.map(|pass| pass.claim);
+    let access = verified.as_ref().map_or(Access::Open, |verified| verified.access);
+    let (protocol, room_ref) = (protocol_id(&CODEC), RoomRef::Id(state.number));
+    let claim = verified.map(|verified| verified.claim);
     let call =
         call::Subscribe { subscription, protocol, room: room_ref, access, claim, enter: false };
     let subscription = context.hub.subscribe(subscription, caller, call).await;
@@ -301,7 +301,7 @@ async fn whole_room(
     Ok(*info)
 }
 
-async fn lock(
+async fn password_state(
     context: &Context,
     caller: &Caller,
     room: &str,
@@ -318,9 +318,9 @@ async fn seen(
     room: &str,
     access: Access,
 ) -> Result<PasswordState, Failure> {
-    let lock = lock(context, caller, room, access).await;
-    let lock = lock.map_err(|refusal| Failure::from(refusal).about_room(room))?;
-    if lock.seen { Ok(lock) } else { Err(Failure::new(101, room)) }
+    let state = password_state(context, caller, room, access).await;
+    let state = state.map_err(|refusal| Failure::from(refusal).about_room(room))?;
+    if state.seen { Ok(state) } else { Err(Failure::new(101, room)) }
 }
 
 /// The request's token.
@@ -337,7 +337,7 @@ impl Shown {
 
     /// The access that it claims; the core checks it against the room.
     fn access(&self) -> Access {
-        self.0.as_ref().map_or(Access::Open, |pass| pass.access)
+        self.0.as_ref().map_or(Access::Open, |verified| verified.access)
     }
 
     fn verified(&self) -> Result<VerifiedToken, Failure> {
@@ -380,7 +380,7 @@ fn done() -> Response {
 }
 
 fn room_response(status: u16, info: &RoomInfo) -> Response {
-    Response::new(status).json(json_body::text(&Room::from(info)))
+    Response::new(status).json(json_body::text(&RoomJson::from(info)))
 }
 
 /// `first`: the issue time of the token that this one renews.
@@ -388,7 +388,7 @@ fn token_response(
     context: &Context,
     name: &Name,
     first: Option<Time>,
-    lock: &PasswordState,
+    state: &PasswordState,
 ) -> Response {
     #[derive(Serialize)]
     struct Granted<'a> {
@@ -397,7 +397,7 @@ fn token_response(
         room_id: u64,
         token: String,
     }
-    let token = Tokens::new(&context.secret).issue(name, first, lock);
-    let granted = Granted { status: true, name: name.as_str(), room_id: lock.number.0, token };
+    let token = Tokens::new(&context.secret).issue(name, first, state);
+    let granted = Granted { status: true, name: name.as_str(), room_id: state.number.0, token };
     Response::new(201).json(json_body::text(&granted))
 }

@@ -53,7 +53,7 @@ struct Claims {
     exp: u64,
     /// The generation of the room's password.
     #[serde(rename = "gen")]
-    generation: u64,
+    password_generation: u64,
     /// The SHA-256, in hex, of the key of the session that requested it; none for a guest's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
@@ -78,16 +78,16 @@ impl Tokens {
     /// counts. With a later time a name that another client registered in between would count as
     /// this one's: [`NameClaim::granted`].) `first`: the issue time of the token that this one
     /// renews.
-    pub(super) fn issue(&self, name: &Name, first: Option<Time>, lock: &PasswordState) -> String {
+    pub(super) fn issue(&self, name: &Name, first: Option<Time>, state: &PasswordState) -> String {
         let secs = |time: Time| time.unix_secs().max(0).unsigned_abs();
         let end = first.map(|first| first.plus_secs(TOKEN_LIFE_SECS));
-        let exp = lock.granted.plus_secs(TOKEN_TTL_SECS);
+        let exp = state.granted.plus_secs(TOKEN_TTL_SECS);
         let claims = Claims {
             username: name.to_string(),
-            room_id: lock.number.0,
+            room_id: state.number.0,
             exp: secs(end.map_or(exp, |end| exp.min(end))),
-            generation: lock.generation,
-            sid: lock.session.map(|key| crypto::hex(&key)),
+            password_generation: state.password_generation,
+            sid: state.session.map(|key| crypto::hex(&key)),
             iat: first.map(secs),
             aud: None,
         };
@@ -112,7 +112,7 @@ impl Tokens {
         let signed = self.keyed.clone().chain_update(message).verify_slice(&decode(signature)?);
         signed.map_err(|_| TokenError::Invalid)?;
         let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| TokenError::Invalid)?;
-        let Claims { username, room_id, exp, generation, sid, iat, aud } = claims;
+        let Claims { username, room_id, exp, password_generation, sid, iat, aud } = claims;
         if aud.is_some() {
             return Err(TokenError::Invalid);
         }
@@ -126,7 +126,7 @@ impl Tokens {
         let first = Time(0).plus_secs(iat.unwrap_or(granted));
         let granted = Time(0).plus_secs(granted);
         let session = sid.map(|hex| crypto::unhex(&hex).ok_or(TokenError::Invalid)).transpose()?;
-        let access = Access::Token { room: RoomId(room_id), generation, session };
+        let access = Access::Token { room: RoomId(room_id), password_generation, session };
         Ok(VerifiedToken { claim: NameClaim { name, granted, first }, access })
     }
 }

@@ -14,7 +14,7 @@ use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{Fields, wrong};
 use crate::protocol::native::in_charge::admins_only;
-use crate::protocol::native::json::Known;
+use crate::protocol::native::json::PersonJson;
 use crate::protocol::{Context, json_body};
 use crate::time::Time;
 
@@ -88,7 +88,7 @@ pub(super) async fn users(context: &Context, request: &Request) -> Answered {
     let (hub, caller) = (context.hub.clone(), caller(context, request)?);
     let list = Banned { hub, caller, after: AccountId(0) };
     let listed = lists::respond(Response::new(200), r#"{"users":["#, list, "]}").await;
-    Ok(listed.map_err(admins_only)?)
+    listed.map_err(admins_only)
 }
 
 /// The banned accounts, page by page.
@@ -103,7 +103,7 @@ impl Listed for Banned {
         Box::pin(async {
             let call = call::Banned { after: self.after };
             let Page { items: people, next } = self.hub.call(self.caller.clone(), call).await?;
-            people.iter().for_each(|one| items.push(&Known::from(one)));
+            people.iter().for_each(|one| items.push(&PersonJson::from(one)));
             self.after = next.unwrap_or(self.after);
             Ok(next.is_some())
         })

@@ -7,14 +7,14 @@
 use serde::Serialize;
 
 use crate::chat::{
-    Action, ClientEvent, ClientId, Color, Event, Field, Name, Receipt, Refusal, RoomId, Seq,
-    StreamEvent, What,
+    Action, ClientEvent, ClientId, Color, Event, EventKind, Field, Name, Receipt, Refusal, RoomId,
+    Seq, StreamEvent,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::protocol::native::errors::{Failure, Shown};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::framing::{self, Framing};
-use crate::protocol::native::json::{Room, Said};
+use crate::protocol::native::json::{MessageJson, RoomJson};
 use crate::protocol::{closing, json_body};
 use crate::time::Time;
 use crate::ws::CloseFrame;
@@ -52,11 +52,11 @@ impl Codec for Native {
     }
 
     fn event(&self, epoch: &str, event: &Event, frame: &mut Vec<u8>) {
-        match &event.what {
-            What::Said { text, .. } if self.0 == Framing::Plain => {
+        match &event.kind {
+            EventKind::Said { text, .. } if self.0 == Framing::Plain => {
                 framing::line(event.time, &event.author.name, text, frame);
             }
-            what => self.0.json(epoch, what.seq(), frame, |json| write(event, json)),
+            kind => self.0.json(epoch, kind.seq(), frame, |json| write(event, json)),
         }
     }
 
@@ -92,7 +92,7 @@ impl Codec for Native {
 
 /// Appends the JSON that tells of an event.
 fn write(event: &Event, json: &mut Vec<u8>) {
-    match Said::live(event) {
+    match MessageJson::live(event) {
         Some(said) => json_body::write(&said, json),
         None => json_body::write(&Frame::from(event), json),
     }
@@ -130,7 +130,7 @@ fn decode(fields: &Fields) -> Result<ClientEvent, Refusal> {
     Ok(ClientEvent::Stream(StreamEvent::Act { action, mark: Some(mark) }))
 }
 
-/// The frames of a stream, except messages, which are [`Said`].
+/// The frames of a stream, except messages, which are [`MessageJson`].
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Frame<'a> {
@@ -164,7 +164,7 @@ enum Frame<'a> {
     },
     Room {
         seq: u64,
-        room: Room<'a>,
+        room: RoomJson<'a>,
     },
     RoomGone {
         seq: u64,
@@ -207,31 +207,31 @@ enum Frame<'a> {
 
 impl<'a> From<&'a Event> for Frame<'a> {
     fn from(event: &'a Event) -> Frame<'a> {
-        let Event { room: RoomId(room), time, author, color, what } = event;
+        let Event { room: RoomId(room), time, author, color, kind } = event;
         let (room, time, by) = (*room, *time, author.name.as_str());
         let color = color.as_ref().map(Color::as_str);
-        match what {
-            What::Joined => Frame::Presence { room, name: by, online: true, color },
-            What::Left => Frame::Presence { room, name: by, online: false, color },
-            What::Edited { seq, target, text, calls } => {
+        match kind {
+            EventKind::Joined => Frame::Presence { room, name: by, online: true, color },
+            EventKind::Left => Frame::Presence { room, name: by, online: false, color },
+            EventKind::Edited { seq, target, text, calls } => {
                 let mentions = calls.iter().map(Name::as_str).collect();
                 Frame::Edit { seq: seq.0, room, target: target.0, text, mentions, time }
             }
-            What::Deleted { seq, target } => {
+            EventKind::Deleted { seq, target } => {
                 Frame::Delete { seq: seq.0, room, target: target.0, by, time }
             }
-            What::Reacted { seq, target, emoji, on } => {
+            EventKind::Reacted { seq, target, emoji, on } => {
                 let (seq, target, emoji) = (seq.0, target.0, emoji.as_str());
                 Frame::Reaction { seq, room, target, by, emoji, on: *on, time }
             }
-            What::Room { seq, info } => Frame::Room { seq: seq.0, room: Room::told(info) },
-            What::Gone { seq } => Frame::RoomGone { seq: seq.0, room },
-            What::Member { seq, member } => {
+            EventKind::Room { seq, info } => Frame::Room { seq: seq.0, room: RoomJson::told(info) },
+            EventKind::Gone { seq } => Frame::RoomGone { seq: seq.0, room },
+            EventKind::Member { seq, member } => {
                 Frame::Member { seq: seq.0, room, name: by, r#in: *member }
             }
-            What::Typing => Frame::Typing { room, name: by },
-            What::Read { seq } => Frame::Read { room, read_seq: seq.0 },
-            What::Said { .. } => unreachable!("what was said is told as a message"),
+            EventKind::Typing => Frame::Typing { room, name: by },
+            EventKind::Read { seq } => Frame::Read { room, read_seq: seq.0 },
+            EventKind::Said { .. } => unreachable!("what was said is told as a message"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::chat::Seq;
 
-/// A position in the log that `epoch` names: everything up to and including `seq` is known.
+/// A position in the log that `epoch` names: the client has everything up to and including `seq`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cursor {
     /// The log's name.

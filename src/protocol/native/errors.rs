@@ -83,8 +83,8 @@ impl Code {
         Code::Unavailable,
     ];
 
-    /// The status, the code as sent, and the sentence.
-    pub fn room_settings(self) -> (u16, &'static str, &'static str) {
+    /// The status, the code as sent, and the message.
+    pub fn definition(self) -> (u16, &'static str, &'static str) {
         match self {
             Code::BadRequest => {
                 (400, "bad_request", "the request is malformed; correct it and try again")
@@ -217,7 +217,7 @@ impl Failure {
 
     /// The value of `"error":`.
     pub fn shown(&self) -> Shown {
-        let (_, code, _) = self.code.room_settings();
+        let (_, code, _) = self.code.definition();
         let Failure { message, field, retry_after_ms, .. } = *self;
         Shown { code, message, field, retry_after_ms }
     }
@@ -258,7 +258,7 @@ pub(super) struct Shown {
 
 impl From<Failure> for Response {
     fn from(failure: Failure) -> Response {
-        let (status, _, _) = failure.code.room_settings();
+        let (status, _, _) = failure.code.definition();
         let mut response = Response::new(status).json(failure.body());
         if status == 401 {
             // RFC 9110 section 11.6.1: a 401 names the authentication scheme (RFC 6750 section 3).
@@ -274,7 +274,7 @@ impl From<Failure> for Response {
 
 impl From<Code> for Failure {
     fn from(code: Code) -> Failure {
-        let (_, _, message) = code.room_settings();
+        let (_, _, message) = code.definition();
         let retry_after_ms = match code {
             Code::RateLimited | Code::Unavailable => Some(RETRY_AFTER_MS),
             _ => None,
@@ -417,6 +417,6 @@ fn wanted(field: &str) -> &'static str {
         "seq" | "target" | "before" | "after" | "around" => {
             "this field must be the number of a message"
         }
-        _ => Code::InvalidField.room_settings().2,
+        _ => Code::InvalidField.definition().2,
     }
 }

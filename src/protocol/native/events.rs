@@ -1,5 +1,6 @@
-//! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` for people:
-//! permissions, the start position, and the frames besides those of its rooms.
+//! The stream: `GET /api/v1/events` in its three forms, and `GET /r/{room}` as plain lines. This
+//! file checks permissions, finds the start position, and writes all frames except those of live
+//! room events, which the codec writes.
 //!
 //! The [`Script`] is the connection's view of a stream. It reads the log for a stream that is
 //! behind; the core's [`MemberView`] decides what the member may see. Joins and leaves are not in
@@ -11,8 +12,8 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::chat::{
-    AccountId, Author, Caller, CloseReason, Entry, Event, MemberView, MembershipMarks, Name,
-    OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, What, call,
+    AccountId, Author, Caller, CloseReason, Entry, Event, EventKind, MemberView, MembershipMarks,
+    Name, OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, call,
     is_member_change_told,
 };
 use crate::codec::{Codec, Disconnect};
@@ -25,9 +26,9 @@ use crate::protocol::native::frames::{self, Bye, Reset};
 use crate::protocol::native::framing::{self, FIRST_LINE, Framing};
 use crate::protocol::native::{Cursor, asking, fields, pages, rooms};
 use crate::protocol::{Context, Outcome, PageRead, Service, StreamPage, StreamScript, protocol_id};
-use crate::store::{Entries, Happened, LogRow, Reader};
+use crate::store::{Entries, LogRow, Reader, RowKind};
 
-/// The frames of a stream besides those of its rooms.
+/// One stream: its form, its member, and its start.
 struct Script {
     form: &'static Native,
     epoch: String,
@@ -39,18 +40,18 @@ struct Script {
     opening: Vec<u8>,
 }
 
-/// A stream in lines, of all one's rooms, with all that it knows; for the simulation.
+/// A stream of all the caller's rooms as lines of JSON, for the simulation.
 #[cfg(test)]
 pub(crate) struct Lines(Script);
 
 #[cfg(test)]
 impl Lines {
-    /// A stream that has been told everything up to `cursor`.
+    /// A stream that resumes from `cursor`.
     pub fn begin(epoch: &str, caller: Caller, following: OpenedStream, cursor: Seq) -> Lines {
         Lines(Script::new(&LINES, epoch, caller, following, None, (cursor, None)))
     }
 
-    /// The page that the stream makes of an excerpt; see [`StreamScript::page`].
+    /// See [`StreamScript::page`].
     pub async fn page_of(
         &self,
         hub: &HubHandle,
@@ -61,13 +62,13 @@ impl Lines {
         self.0.page_of(hub, excerpt, from, heard).await
     }
 
-    /// The frames beside those of the rooms.
+    /// The stream as a connection sees it.
     pub fn script(&self) -> &dyn StreamScript {
         &self.0
     }
 }
 
-/// Begins a stream of all the caller's rooms, or of those that the query names.
+/// Opens a stream of all the caller's rooms, or of those that the query names.
 pub(super) async fn all(
     context: &Context,
     subscription: SubscriptionId,
@@ -76,7 +77,7 @@ pub(super) async fn all(
     begun(context, subscription, request, None).await
 }
 
-/// Begins a stream of one room, in lines for people.
+/// Opens a stream of one room as plain lines.
 pub(super) async fn room(
     context: &Context,
     subscription: SubscriptionId,
@@ -93,7 +94,8 @@ async fn begun(
     room: Option<&str>,
 ) -> Result<Outcome, Failure> {
     let caller = asking::caller(context, request)?;
-    // RFC 9110 section 7.8: an upgrade to anything else may be ignored (curl offers HTTP/2 so).
+    // RFC 9110 section 7.8: a server may ignore an upgrade to another protocol, such as curl's
+    // offer of HTTP/2.
     let socket = request.list_contains("upgrade", "websocket");
     let handshake = if socket && room.is_none() {
         match http::websocket(request) {
@@ -107,7 +109,8 @@ async fn begun(
     let only = match room {
         Some(room) => {
             let room = fields::room(room)?;
-            // A request for one room gets the reason for an empty stream.
+            // A stream leaves out rooms of which the caller is not a member. A stream of one room
+            // would stay empty, so refuse it with the reason.
             if rooms::view(context, caller.clone(), room).await?.membership.is_none() {
                 let says = "only members can read this room; join with PUT \
                             /api/v1/rooms/{id}/membership";
@@ -148,7 +151,7 @@ fn form(request: &Request, plain: bool, socket: bool) -> (&'static Native, &'sta
     if socket {
         return (&CODEC, "");
     }
-    // The HTML standard, section 9.2.
+    // See section 9.2 of the HTML standard.
     const EVENTS: &str = "text/event-stream";
     const NDJSON: &str = "application/x-ndjson";
     if request.prefers(EVENTS, NDJSON) { (&SSE, EVENTS) } else { (&LINES, NDJSON) }
@@ -172,9 +175,9 @@ enum Since {
     Elsewhere,
 }
 
-/// The client's position. A browser that reconnects by itself sends it in a header, which is newer
-/// than the URL, and which the page's author cannot correct: so an invalid one there is not
-/// refused.
+/// The client's position. A browser that reconnects by itself sends it in `Last-Event-ID`, which is
+/// newer than the position in the URL. The page's author cannot correct that header, so an invalid
+/// position there is not refused.
 fn since(request: &Request) -> Result<Since, Failure> {
     let header = request.header("last-event-id");
     if let Some(id) = header.filter(|id| !id.is_empty()) {
@@ -187,7 +190,7 @@ fn since(request: &Request) -> Result<Since, Failure> {
     }
 }
 
-/// The start of a stream, and the reason if it is not the requested one.
+/// The start of a stream; with the reason, if it is not the client's position.
 fn begin(since: &Since, epoch: &str, head: Seq, oldest: Seq) -> (Seq, Option<Reset>) {
     let since = match since {
         Since::Now => return (head, None),
@@ -219,7 +222,7 @@ impl StreamScript for Script {
         self.say(Some(seq), |json| frames::caught_up(seq, read, json))
     }
 
-    /// Lines for people need no ping, but their connection does.
+    /// A plain stream shows no ping: its frame is empty.
     fn ping(&self, seq: Seq) -> Vec<u8> {
         self.say(Some(seq), |json| frames::ping(seq, json))
     }
@@ -274,16 +277,16 @@ impl Script {
     /// See [`StreamScript::page`].
     async fn read(&self, service: &Rc<Service>, from: Seq) -> Option<StreamPage> {
         let (account, context) = (self.account, &service.context(Source::Own));
-        // The log may be ahead of the core, which will announce the newer entries, and does not yet
-        // have the room state after them.
-        // And a caller whose login has ended meanwhile reads nothing that came later.
+        // The log may be ahead of the core. The core announces those entries later, and does not
+        // have the rooms' state after them yet. A caller whose login has ended meanwhile reads
+        // nothing newer.
         let heard = context.hub.call(self.caller.clone(), call::Heard).await.ok()?;
         let read = context.readers.read_in_turn(move |reader| Excerpt::read(reader, account, from));
         self.page_of(&context.hub, read.await.ok()?, from, heard).await
     }
 
-    /// What the stream is told of an excerpt of the log from `from` on. The core had heard of the
-    /// log up to `heard` before it was read.
+    /// Makes a page of an excerpt of the log after `from`. Before the log was read, the core had
+    /// handled it up to `heard`.
     async fn page_of(
         &self,
         hub: &HubHandle,
@@ -293,8 +296,8 @@ impl Script {
     ) -> Option<StreamPage> {
         let Excerpt { mut entries, memberships, names, lost } = excerpt;
         let head = entries.head.min(heard).max(from);
-        // Retention may have deleted entries before a slow client got them: a reset is better than
-        // a gap.
+        // Retention may have removed entries that a slow client has not got yet: then the client
+        // gets a reset, as the stream must have no gap.
         let reset = (from.0 + 1 < entries.oldest.0).then_some(Reset::Retention);
         entries.rows.retain(|row| row.seq <= heard && reset.is_none());
         let upto = if reset.is_some() { head } else { entries.upto.min(head) };
@@ -307,7 +310,7 @@ impl Script {
             bytes = self.say(Some(upto), |json| frames::reset(reason, &self.epoch, upto, json));
         }
         for row in &entries.rows {
-            self.tell(&view, row, &mut bytes);
+            self.write(&view, row, &mut bytes);
             if bytes.len() >= PAGE_FRAMES_BYTES {
                 upto = row.seq;
                 break;
@@ -317,24 +320,24 @@ impl Script {
         Some(StreamPage { bytes, upto, head, read })
     }
 
-    /// The caller's read markers from the core; they reach the disk later.
+    /// The caller's read markers, from the core: they reach the disk later.
     async fn marks(&self, hub: &HubHandle, view: &View) -> Vec<(RoomId, Seq)> {
         let marks = rooms::marks(hub, &self.caller).await.unwrap_or_default();
-        let marks = marks.into_iter().filter(|one| view.member.wants(one.room));
-        marks.map(|one| (one.room, one.read)).collect()
+        let marks = marks.into_iter().filter(|mark| view.member.wants(mark.room));
+        marks.map(|mark| (mark.room, mark.read)).collect()
     }
 
-    /// Fetches the rooms that are shown in their current state.
+    /// Fetches the current state of the rooms that the page shows.
     async fn look_up(&self, hub: &HubHandle, rows: &[LogRow], view: &mut View) -> Option<()> {
         for row in rows {
-            let Happened::Other(entry) = &row.what else { continue };
+            let RowKind::Other(entry) = &row.kind else { continue };
             let Some(Shown::Room(room)) = view.member.shown(entry, row.seq) else { continue };
             if view.infos.contains_key(&room) {
                 continue;
             }
             match hub.call(self.caller.clone(), call::View { room }).await {
                 Ok(info) => drop(view.infos.insert(room, info)),
-                // It has gone meanwhile, which is told further on.
+                // The room was deleted meanwhile; a later entry says so.
                 Err(Refusal::RoomNotFound) => {}
                 Err(_) => return None,
             }
@@ -342,24 +345,24 @@ impl Script {
         Some(())
     }
 
-    /// Appends the frame of a row; nothing, if the member may not see it.
-    fn tell(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
+    /// Appends the frame of a row; nothing if the member may not see the row.
+    fn write(&self, view: &View, row: &LogRow, out: &mut Vec<u8>) {
         let Native(framing) = *self.form;
         let time = row.time;
-        match &row.what {
-            Happened::Said(message) if !view.member.sees(message.room, row.seq) => {}
-            Happened::Said(message) if framing == Framing::Plain => {
+        match &row.kind {
+            RowKind::Said(message) if !view.member.sees(message.room, row.seq) => {}
+            RowKind::Said(message) if framing == Framing::Plain => {
                 if let Some(text) = &message.text {
                     framing::line(message.time, &message.author.name, text, out);
                 }
             }
-            Happened::Said(message) => {
+            RowKind::Said(message) => {
                 let json = |json: &mut Vec<u8>| frames::message(message, json);
                 framing.json(&self.epoch, Some(row.seq), out, json);
             }
             _ => {
-                if let Some((room, author, what)) = view.happened(row) {
-                    let event = Event { room, time, author, color: None, what };
+                if let Some((room, author, kind)) = view.happened(row) {
+                    let event = Event { room, time, author, color: None, kind };
                     self.form.event(&self.epoch, &event, out);
                 }
             }
@@ -373,14 +376,15 @@ impl Script {
     }
 }
 
-/// A part of the log, and what it takes to judge what of it a member may see; of one moment.
+/// A part of the log, with the facts that decide what the caller may see of it. All of it is read
+/// at one moment.
 pub(crate) struct Excerpt {
     pub entries: Entries,
-    /// The caller's rooms.
+    /// The caller's current memberships.
     pub memberships: Vec<MembershipMarks>,
-    /// The rooms whose membership changed, by the entry.
+    /// The names of accounts whose membership changed, by account and entry.
     pub names: HashMap<(AccountId, Seq), Name>,
-    /// The rooms to which one ceased to belong, by the entry.
+    /// The rooms of which the caller ceased to be a member, by entry.
     pub lost: HashMap<Seq, RoomId>,
 }
 
@@ -389,7 +393,7 @@ impl Excerpt {
         let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
         let mut names = HashMap::new();
         for row in &entries.rows {
-            let Happened::Other(Entry::MemberChanged { room, account, member, .. }) = row.what
+            let RowKind::Other(Entry::MemberChanged { room, account, member, .. }) = row.kind
             else {
                 continue;
             };
@@ -404,47 +408,47 @@ impl Excerpt {
     }
 }
 
-/// What a page of the log says to one member.
+/// One member's view of a page of the log.
 struct View {
     me: Author,
-    /// What the member may see.
+    /// Decides what the member may see.
     member: MemberView,
-    /// The names of those whose membership changed, by the entry, where it is told.
+    /// The names of accounts whose membership changed, by account and entry.
     names: HashMap<(AccountId, Seq), Name>,
-    /// The rooms that are told of, as they are now.
+    /// The current state of the rooms that the page shows.
     infos: HashMap<RoomId, Box<RoomInfo>>,
 }
 
 impl View {
-    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, What)> {
+    fn happened(&self, row: &LogRow) -> Option<(RoomId, Author, EventKind)> {
         let seq = row.seq;
-        let entry = match &row.what {
-            // A message deleted since has no text any more; its deletion follows.
-            Happened::Edited { room, target, by, text, calls } => {
+        let entry = match &row.kind {
+            // A message that was deleted since has no text; its deletion follows in the log.
+            RowKind::Edited { room, target, by, text, calls } => {
                 let (target, text) = (*target, text.clone()?);
-                let what = What::Edited { seq, target, text, calls: calls.clone().into() };
-                return self.member.sees(*room, seq).then(|| (*room, by.clone(), what));
+                let kind = EventKind::Edited { seq, target, text, calls: calls.clone().into() };
+                return self.member.sees(*room, seq).then(|| (*room, by.clone(), kind));
             }
-            Happened::Other(entry) => entry,
-            Happened::Said(_) => return None,
+            RowKind::Other(entry) => entry,
+            RowKind::Said(_) => return None,
         };
         match (self.member.shown(entry, seq)?, entry.act()) {
             (Shown::Room(room), _) => {
                 let info = self.infos.get(&room)?.clone();
-                Some((room, self.me.clone(), What::Room { seq, info }))
+                Some((room, self.me.clone(), EventKind::Room { seq, info }))
             }
-            (Shown::Gone(room), _) => Some((room, self.me.clone(), What::Gone { seq })),
+            (Shown::Gone(room), _) => Some((room, self.me.clone(), EventKind::Gone { seq })),
             (Shown::Entry, Entry::Deleted { room, target, by, .. }) => {
-                Some((*room, by.clone(), What::Deleted { seq, target: *target }))
+                Some((*room, by.clone(), EventKind::Deleted { seq, target: *target }))
             }
             (Shown::Entry, Entry::Reacted { room, target, by, emoji, on }) => {
                 let (target, emoji, on) = (*target, emoji.clone(), *on);
-                Some((*room, by.clone(), What::Reacted { seq, target, emoji, on }))
+                Some((*room, by.clone(), EventKind::Reacted { seq, target, emoji, on }))
             }
             (Shown::Entry, Entry::MemberChanged { room, account, member, .. }) => {
                 let name = self.names.get(&(*account, seq))?.clone();
                 let author = Author { account: Some(*account), name };
-                Some((*room, author, What::Member { seq, member: *member }))
+                Some((*room, author, EventKind::Member { seq, member: *member }))
             }
             (Shown::Entry, _) => None,
         }

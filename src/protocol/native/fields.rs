@@ -116,7 +116,7 @@ pub(super) fn message(text: &str) -> Result<Box<str>, Refusal> {
     message_text(text, MESSAGE_CHARS_MAX)
 }
 
-/// A room's id in a path: a non-numeric id is RoomNotFound.
+/// A room's id in a path. A non-numeric id is [`Refusal::RoomNotFound`].
 pub(super) fn room(segment: &str) -> Result<RoomId, Refusal> {
     number(segment).map(RoomId).ok_or(Refusal::RoomNotFound)
 }

@@ -8,7 +8,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::chat::{Name, RoomId, Seq};
 use crate::protocol::json_body;
-use crate::protocol::native::json::Said;
+use crate::protocol::native::json::MessageJson;
 use crate::store::Message;
 
 /// Why the missed events cannot be replayed.
@@ -85,7 +85,7 @@ pub fn reset(reason: Reset, epoch: &str, seq: Seq, json: &mut Vec<u8>) {
 
 /// A message in its current form, in its original place.
 pub fn message(message: &Message, json: &mut Vec<u8>) {
-    json_body::write(&Said::replayed(message), json);
+    json_body::write(&MessageJson::replayed(message), json);
 }
 
 /// All missed events were sent.
@@ -113,12 +113,12 @@ pub fn ping(seq: Seq, json: &mut Vec<u8>) {
 /// The last frame.
 pub fn bye(why: Bye, retry_after_ms: u64, json: &mut Vec<u8>) {
     #[derive(Serialize)]
-    struct CloseReason<'a> {
+    struct ByeFrame<'a> {
         r#type: &'a str,
         code: &'a str,
         retry_after_ms: u64,
     }
-    json_body::write(&CloseReason { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
+    json_body::write(&ByeFrame { r#type: "bye", code: why.as_str(), retry_after_ms }, json);
 }
 
 fn by_room<S: Serializer>(read: &[(RoomId, Seq)], to: S) -> Result<S::Ok, S::Error> {

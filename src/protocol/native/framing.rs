@@ -16,7 +16,8 @@ pub(super) enum Framing {
     ServerSentEvents,
     /// A line of JSON.
     Lines,
-    /// A line for people, of messages only: `12:03 ann: hello`, in UTC; first a line that says so.
+    /// A plain line for people, for messages only: `12:03 ann: hello`, in UTC. The first line of
+    /// the stream states the time zone.
     Plain,
 }
 

@@ -15,7 +15,7 @@ use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::cursor::number;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::json::{Known, Login};
+use crate::protocol::native::json::{Login, PersonJson};
 use crate::protocol::{Context, cookies, give_up, json_body};
 use crate::time::Time;
 
@@ -128,19 +128,19 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Answered
 }
 
 pub(super) async fn me(context: &Context, request: &Request) -> Answered {
-    let me = who(context, caller(context, request)?).await?;
+    let me = caller_account(context, caller(context, request)?).await?;
     // (The page may come from the browser's own cache.)
     let response = cookies::mark(Response::new(200), request, &context.epoch);
-    Ok(response.json(json_body::text(&Known::from(&me))))
+    Ok(response.json(json_body::text(&PersonJson::from(&me))))
 }
 
 pub(super) async fn person(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
     let person = context.hub.call(caller, call::Person { name: name.into() }).await?;
-    Ok(Response::new(200).json(json_body::text(&Known::from(&person))))
+    Ok(Response::new(200).json(json_body::text(&PersonJson::from(&person))))
 }
 
-/// Blocks somebody; who is blocked already stays so.
+/// Blocks an account. Idempotent.
 pub(super) async fn block(context: &Context, request: &Request, name: &str) -> Answered {
     set_blocked(context, request, name, true).await
 }
@@ -187,15 +187,15 @@ impl Listed for Blocked {
         Box::pin(async {
             let call = call::Blocked { after: self.after };
             let Page { items: people, next } = self.hub.call(self.caller.clone(), call).await?;
-            people.iter().for_each(|one| items.push(&Known::from(one)));
+            people.iter().for_each(|person| items.push(&PersonJson::from(person)));
             self.after = next.unwrap_or(self.after);
             Ok(next.is_some())
         })
     }
 }
 
-/// The caller's name.
-pub(super) async fn who(context: &Context, caller: Caller) -> Result<Person, Failure> {
+/// The caller's account or guest; refused for an anonymous caller.
+pub(super) async fn caller_account(context: &Context, caller: Caller) -> Result<Person, Failure> {
     Ok(context.hub.call(caller, call::Me).await?)
 }
 

@@ -9,7 +9,7 @@ use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::wrong;
-use crate::protocol::native::identity::who;
+use crate::protocol::native::identity::caller_account;
 use crate::protocol::{Context, json_body};
 
 /// The caller becomes the owner of a server that has none, by the link that the server printed.
@@ -65,7 +65,7 @@ fn owners_only(refusal: Refusal) -> Failure {
 
 /// The settings of the server, for people in charge.
 pub(super) async fn settings(context: &Context, request: &Request) -> Answered {
-    if who(context, caller(context, request)?).await?.role.is_none() {
+    if caller_account(context, caller(context, request)?).await?.role.is_none() {
         return Err(admins_only(Refusal::Forbidden));
     }
     let info = context.hub.call(caller(context, request)?, call::Policy).await?;

@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::chat::{
-    Color, DeletedInfo, Emoji, Event, Member, Name, Person, Role, RoomInfo, SessionInfo, What,
+    Color, DeletedInfo, Emoji, Event, EventKind, Member, Name, Person, Role, RoomInfo, SessionInfo,
 };
 use crate::protocol::json_body;
 use crate::store::{Counts, Message};
@@ -15,7 +15,7 @@ use crate::time::Time;
 
 /// A room. Member-specific fields are missing in a broadcast to all members.
 #[derive(Serialize)]
-pub(super) struct Room<'a> {
+pub(super) struct RoomJson<'a> {
     id: u64,
     title: &'a str,
     description: &'a str,
@@ -41,10 +41,10 @@ struct Own {
     mentions: u64,
 }
 
-impl<'a> Room<'a> {
-    /// For a broadcast to its members.
-    pub fn told(info: &'a RoomInfo) -> Room<'a> {
-        Room {
+impl<'a> RoomJson<'a> {
+    /// For a broadcast to the room's members.
+    pub fn told(info: &'a RoomInfo) -> RoomJson<'a> {
+        RoomJson {
             id: info.id.0,
             title: info.title.as_str(),
             description: info.description.as_str(),
@@ -61,19 +61,19 @@ impl<'a> Room<'a> {
     }
 
     /// For one caller. The time of the last message is only for callers that may read the room.
-    pub fn seen(info: &'a RoomInfo, counts: Counts) -> Room<'a> {
+    pub fn seen(info: &'a RoomInfo, counts: Counts) -> RoomJson<'a> {
         let member = info.membership.is_some();
         let may_read = (member || info.is_open()) && info.last > info.horizon;
         let last_seq = if may_read { info.last.0 } else { 0 };
         let read_seq = info.membership.map_or(0, |followed| followed.read.0);
         let own = Own { read_seq, unread: counts.unread, mentions: counts.mentions };
-        Room { member, last_seq, own: Some(own), ..Room::told(info) }
+        RoomJson { member, last_seq, own: Some(own), ..RoomJson::told(info) }
     }
 }
 
 /// A message in a page or on the stream.
 #[derive(Serialize)]
-pub(super) struct Said<'a> {
+pub(super) struct MessageJson<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
     seq: u64,
@@ -101,10 +101,10 @@ pub(super) struct Said<'a> {
     snippet: Option<&'a str>,
 }
 
-impl<'a> From<&'a Message> for Said<'a> {
-    fn from(message: &'a Message) -> Said<'a> {
+impl<'a> From<&'a Message> for MessageJson<'a> {
+    fn from(message: &'a Message) -> MessageJson<'a> {
         let text = message.text.as_deref();
-        Said {
+        MessageJson {
             kind: None,
             seq: message.seq.0,
             room: message.room.0,
@@ -123,21 +123,23 @@ impl<'a> From<&'a Message> for Said<'a> {
     }
 }
 
-impl<'a> Said<'a> {
+impl<'a> MessageJson<'a> {
     /// With the snippet that a search found.
-    pub fn found(message: &'a Message, snippet: &'a str) -> Said<'a> {
-        Said { snippet: Some(snippet), ..Said::from(message) }
+    pub fn found(message: &'a Message, snippet: &'a str) -> MessageJson<'a> {
+        MessageJson { snippet: Some(snippet), ..MessageJson::from(message) }
     }
 
     /// A message as the stream replays it.
-    pub fn replayed(message: &'a Message) -> Said<'a> {
-        Said { kind: Some("message"), ..Said::from(message) }
+    pub fn replayed(message: &'a Message) -> MessageJson<'a> {
+        MessageJson { kind: Some("message"), ..MessageJson::from(message) }
     }
 
     /// A message that was just sent; `None` for any other event.
-    pub fn live(event: &'a Event) -> Option<Said<'a>> {
-        let What::Said { seq, text, client_id, reply_to, calls } = &event.what else { return None };
-        Some(Said {
+    pub fn live(event: &'a Event) -> Option<MessageJson<'a>> {
+        let EventKind::Said { seq, text, client_id, reply_to, calls } = &event.kind else {
+            return None;
+        };
+        Some(MessageJson {
             kind: Some("message"),
             seq: seq.0,
             room: event.room.0,
@@ -158,7 +160,7 @@ impl<'a> Said<'a> {
 
 /// A user.
 #[derive(Serialize)]
-pub(super) struct Known<'a> {
+pub(super) struct PersonJson<'a> {
     name: &'a str,
     guest: bool,
     online: bool,
@@ -171,11 +173,11 @@ pub(super) struct Known<'a> {
     banned: bool,
 }
 
-impl<'a> From<&'a Person> for Known<'a> {
-    fn from(person: &'a Person) -> Known<'a> {
+impl<'a> From<&'a Person> for PersonJson<'a> {
+    fn from(person: &'a Person) -> PersonJson<'a> {
         let &Person { ref name, guest, online, created, since, role, banned } = person;
         let role = role.map(Role::as_str);
-        Known { name: name.as_str(), guest, online, created, since: since.0, role, banned }
+        PersonJson { name: name.as_str(), guest, online, created, since: since.0, role, banned }
     }
 }
 

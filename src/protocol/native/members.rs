@@ -17,13 +17,14 @@ pub(super) async fn list(context: &Context, request: &Request, room: &str) -> An
     Ok(lists::respond(Response::new(200), r#"{"members":["#, list, "]}").await?)
 }
 
-/// Who belongs to a room, and who is present in it, page by page.
+/// The members of a room and the people present in it, page by page.
 struct Members {
     hub: HubHandle,
     caller: Caller,
     room: RoomId,
     after: Place,
-    /// Who was listed as present: who leaves meanwhile would come again, as away.
+    /// The people listed as present. A member who leaves meanwhile must not be listed again, as
+    /// away.
     here: HashSet<AccountId>,
 }
 
@@ -32,14 +33,14 @@ impl Members {
         Members { hub, caller, room, after: Place::Present(0), here: HashSet::new() }
     }
 
-    /// The next page; and whether there is another.
+    /// The next page, and whether another follows.
     async fn page(&mut self) -> Result<(Vec<Member>, bool), Refusal> {
         let call = call::Members { room: self.room, after: self.after };
         let Page { items: members, next } = self.hub.call(self.caller.clone(), call).await?;
-        let id = |one: &Member| one.author.account;
-        let known = |one: &Member| id(one).is_some_and(|id| self.here.contains(&id));
-        let fresh: Vec<Member> = members.into_iter().filter(|one| !known(one)).collect();
-        self.here.extend(fresh.iter().filter(|one| one.online).filter_map(id));
+        let id = |member: &Member| member.author.account;
+        let known = |member: &Member| id(member).is_some_and(|id| self.here.contains(&id));
+        let fresh: Vec<Member> = members.into_iter().filter(|member| !known(member)).collect();
+        self.here.extend(fresh.iter().filter(|member| member.online).filter_map(id));
         self.after = next.unwrap_or(self.after);
         Ok((fresh, next.is_some()))
     }
@@ -49,7 +50,7 @@ impl Listed for Members {
     fn next<'a>(&'a mut self, items: &'a mut Items) -> More<'a> {
         Box::pin(async {
             let (members, more) = self.page().await?;
-            members.iter().for_each(|one| items.push(&Occupant::from(one)));
+            members.iter().for_each(|member| items.push(&Occupant::from(member)));
             Ok(more)
         })
     }

@@ -11,8 +11,8 @@ use crate::limits::READ_LATE_MS;
 use crate::protocol::native::asking::{self, about, media_type};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::{self, wrong};
-use crate::protocol::native::identity::who;
-use crate::protocol::native::json::Said;
+use crate::protocol::native::identity::caller_account;
+use crate::protocol::native::json::MessageJson;
 use crate::protocol::native::rooms::readable;
 use crate::protocol::native::{Answered, fields::message, pages};
 use crate::protocol::{Context, json_body};
@@ -47,8 +47,8 @@ pub(super) async fn say(context: &Context, request: &Request, room: &str) -> Ans
     said(context, caller, room, action).await
 }
 
-/// For `curl`: the body is the text, whatever its type (`curl -d` calls it a form), but not a form
-/// in parts: who sends that does not mean what stands between the parts to be said.
+/// For `curl`: the body is the text, whatever its content type (`curl -d` sends a form's). A
+/// multipart form is refused: its boundaries are not meant to be part of the message.
 pub(super) async fn say_text(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     if media_type(request).to_ascii_lowercase().starts_with("multipart/") {
@@ -74,14 +74,14 @@ pub(super) async fn page(context: &Context, request: &Request, room: &str) -> An
 pub(super) fn paged(room: RoomId, limit: usize, page: &MessagePage) -> Response {
     #[derive(Serialize)]
     struct Messages<'a> {
-        messages: Vec<Said<'a>>,
+        messages: Vec<MessageJson<'a>>,
         more_before: bool,
         more_after: bool,
     }
     let MessagePage { messages, more_before, more_after } = page;
     let older = messages.first().filter(|_| *more_before).map(|message| message.seq);
     let newer = messages.last().filter(|_| *more_after).map(|message| message.seq);
-    let messages = messages.iter().map(Said::from).collect();
+    let messages = messages.iter().map(MessageJson::from).collect();
     let body = Messages { messages, more_before: *more_before, more_after: *more_after };
     let response = Response::new(200).json(json_body::text(&body));
     pages::linked(response, room, limit, [older, newer])
@@ -217,21 +217,22 @@ async fn said(context: &Context, caller: Caller, room: RoomId, action: Action) -
             calls: calls.into(),
             reactions,
         };
-        return Ok(told(201, &said));
+        return Ok(sent_response(201, &said));
     }
-    // The message may have been edited, signed or taken back since it was first sent, of which the
-    // core keeps nothing: only what is sent again is read.
+    // The message was sent before, and may have been edited, reacted to or deleted since. The core
+    // does not store messages, so read the log; a new message needs no reading.
     let found = match (find(context, room, seq).await?, sent) {
         (Some(found), _) => found,
-        // The message was sent before, and is deleted by retention.
+        // Retention has removed the message.
         (None, Some(client_id)) => {
-            let me = who(context, caller).await?.name.lowered();
-            let spent = context.readers.read_in_turn(move |it| it.spent(&me, &client_id)).await?;
+            let me = caller_account(context, caller).await?.name.lowered();
+            let spent =
+                context.readers.read_in_turn(move |reader| reader.spent(&me, &client_id)).await?;
             spent.ok_or(Code::MessageNotFound)?
         }
         (None, None) => return Err(Code::MessageNotFound.into()),
     };
-    Ok(told(200, &found))
+    Ok(sent_response(200, &found))
 }
 
 /// Changes a message, and answers with the result. It is read *before*: an unreadable message is
@@ -244,24 +245,24 @@ async fn changed(
     [room, target]: [u64; 2],
     change: impl FnOnce(&mut Message, Acted),
 ) -> Answered {
-    who(context, caller.clone()).await?; // Strangers cause no reads.
+    caller_account(context, caller.clone()).await?; // Strangers cause no reads.
     let before = find(context, RoomId(room), Seq(target)).await?;
     let acted = context.hub.call(caller, call::Act(action)).await?;
     let mut message = before.ok_or(Code::MessageNotFound)?;
     change(&mut message, acted);
-    Ok(Response::new(200).json(json_body::text(&Said::from(&message))))
+    Ok(Response::new(200).json(json_body::text(&MessageJson::from(&message))))
 }
 
-/// A sent message, and its room.
-fn told(status: u16, message: &Message) -> Response {
-    let response = Response::new(status).json(json_body::text(&Said::from(message)));
+/// Answers a send with the message and its location.
+fn sent_response(status: u16, message: &Message) -> Response {
+    let response = Response::new(status).json(json_body::text(&MessageJson::from(message)));
     response.header("Location", location(message.room, message.seq))
 }
 
 /// Answers with the message in its current state.
 async fn shown(context: &Context, room: RoomId, seq: Seq) -> Answered {
     let found = find(context, room, seq).await?.ok_or(Code::MessageNotFound)?;
-    Ok(Response::new(200).json(json_body::text(&Said::from(&found))))
+    Ok(Response::new(200).json(json_body::text(&MessageJson::from(&found))))
 }
 
 async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Message>, Failure> {
@@ -270,7 +271,8 @@ async fn find(context: &Context, room: RoomId, seq: Seq) -> Result<Option<Messag
         tokio::time::sleep(Duration::from_millis(READ_LATE_MS)).await;
         context.readers.read_in_turn(job).await
     };
-    // Two queues, and one answer: an edit must not wait for all the readers of history.
+    // The read waits in two queues and the first answer counts: an edit must not wait behind all
+    // reads of history.
     tokio::select! {
         biased;
         Ok(found) = context.readers.read(job) => Ok(found),
@@ -295,7 +297,7 @@ fn plain(request: &Request) -> Result<Box<str>, Failure> {
     Ok(message(text.strip_suffix('\r').unwrap_or(text))?)
 }
 
-/// The client id in a header. Some write it as a structured field, in quotes.
+/// The client id in a header. Some clients write it as a structured field, in quotes.
 fn idempotency_key(request: &Request) -> Result<Option<ClientId>, Failure> {
     let Some(key) = request.header("idempotency-key") else { return Ok(None) };
     let bare = key.strip_prefix('"').and_then(|key| key.strip_suffix('"')).unwrap_or(key);

@@ -6,11 +6,12 @@
 //!
 //! To add a request, add its line to [`ROUTES`], its function to the file of its topic (`identity`,
 //! `rooms`, `messages` …), and its description to `openapi.json`; tests compare routes and
-//! description. What only the core can decide is a call of its own in `chat/vocabulary/call.rs`.
+//! description. A decision that needs the core's state is a new call in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `bans`, `audit`, `rooms`, `messages` and `search`, a theme each.
-//! `json` and `fields` are output and input; `codec`, `framing`, `frames` and `events` the stream.
+//! then `identity`, `in_charge`, `bans`, `audit`, `rooms`, `messages` and `search`, a topic each.
+//! `json` and `fields` are output and input; `codec`, `framing`, `frames` and `events` are the
+//! stream.
 
 mod asking;
 mod audit;
@@ -60,7 +61,7 @@ pub(super) static PROTOCOL: Protocol = Protocol {
     foreign: || asking::foreign().into(),
 };
 
-/// Every route. What is not here is not there: a test holds the documents that are served to it.
+/// All routes. A test compares them with the documents that the server serves.
 const ROUTES: &[Route] = routes! {
     Get "/api/v1/server" => server::about(),
     Get "/api/v1/openapi.json" => server::openapi(),

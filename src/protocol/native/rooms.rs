@@ -19,17 +19,17 @@ use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, about, caller};
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::wrong;
-use crate::protocol::native::identity::who;
-use crate::protocol::native::json::{Deleted, Room};
+use crate::protocol::native::identity::caller_account;
+use crate::protocol::native::json::{Deleted, RoomJson};
 use crate::protocol::passwords::NOBODYS_HASH;
 use crate::protocol::{Context, json_body, lists};
 use crate::store::{Counts, Reader};
 
 pub(super) async fn list(context: &Context, request: &Request) -> Answered {
     let caller = caller(context, request)?;
-    // All counts are read before the first room is written: a failed read refuses the request.
+    // Read all counts before the first room is written, so that a failed read refuses the request.
     let mine = marks(&context.hub, &caller).await?;
-    let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|one| (one.room, one.read)).collect();
+    let mine: Vec<(RoomId, Seq)> = mine.into_iter().map(|marks| (marks.room, marks.read)).collect();
     let counts = counted(context, caller.clone(), mine).await?;
     let list = Rooms { hub: context.hub.clone(), caller, after: RoomId(0), counts };
     Ok(lists::respond(Response::new(200), r#"{"rooms":["#, list, "]}").await?)
@@ -50,7 +50,7 @@ impl Rooms {
         let page = self.hub.call(self.caller.clone(), call).await?;
         for info in &page.items {
             let counts = self.counts.get(&info.id).copied().unwrap_or_default();
-            items.push(&Room::seen(info, counts));
+            items.push(&RoomJson::seen(info, counts));
         }
         self.after = page.next.unwrap_or(self.after);
         Ok(page.next.is_some())
@@ -70,7 +70,7 @@ pub(super) async fn make(context: &Context, request: &Request) -> Answered {
     let visibility = wanted.visibility.ok_or(Failure::field("visibility"))?;
     check_password(visibility, wanted.password.as_deref(), false)?;
     // Hashing is expensive, so check the caller and the title first. (The core checks again.)
-    who(context, caller.clone()).await?;
+    caller_account(context, caller.clone()).await?;
     refuse_taken_title(context, &title, None).await?;
     let password = context.hash_any(None, wanted.password).await?;
     let description = wanted.description.unwrap_or_default();
@@ -89,16 +89,16 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str) -> An
 
 pub(super) async fn change(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    let lock = own(context, caller.clone(), room).await?;
+    let state = own(context, caller.clone(), room).await?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
     let keep_members = asking::fields(request)?.flag("keep_members")?.unwrap_or(false);
-    let is = if lock.password.is_none() { Visibility::Public } else { Visibility::Private };
-    let keeps = lock.password.is_some();
+    let is = if state.password.is_none() { Visibility::Public } else { Visibility::Private };
+    let keeps = state.password.is_some();
     check_password(visibility.unwrap_or(is), password.as_deref(), keeps)?;
     if let Some(title) = &title {
         refuse_taken_title(context, title, Some(room)).await?;
     }
-    let password = context.hash_new(room, password, lock.password).await?;
+    let password = context.hash_new(room, password, state.password).await?;
     let change = RoomChange { title, description, visibility, password, keep_members };
     let (access, chance) = (Access::Member, chance());
     let call = call::ChangeRoom { room: RoomRef::Id(room), access, change, chance };
@@ -145,7 +145,7 @@ pub(super) async fn restore(context: &Context, request: &Request, room: &str) ->
 pub(super) async fn enter(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
     let body = asking::fields_or_none(request)?;
-    who(context, caller.clone()).await?; // Strangers may not try passwords.
+    caller_account(context, caller.clone()).await?; // Strangers may not try passwords.
     // Without a password a membership may let the caller in, or the room may be public.
     let access = match body.text("password")? {
         Some(password) => unlock(context, &caller, room, password).await?,
@@ -216,7 +216,7 @@ pub(super) async fn readable(
     Err(Failure::not_member())
 }
 
-/// What the caller has to do with their rooms, and how far they have read them.
+/// The caller's memberships, each with its read marker.
 pub(super) async fn marks(
     hub: &HubHandle,
     caller: &Caller,
@@ -245,20 +245,21 @@ async fn unlock(
     password: &str,
 ) -> Result<Access, Failure> {
     let call = call::PasswordState { room: RoomRef::Id(room), name: None, access: Access::Open };
-    let lock = match context.hub.call(Caller::Nobody, call).await {
+    let state = match context.hub.call(Caller::Nobody, call).await {
         Ok(PasswordState { password: None, .. }) => return Ok(Access::Open),
-        Ok(lock) => Some(lock),
+        Ok(state) => Some(state),
         Err(Refusal::RoomNotFound) => None,
         Err(refusal) => return Err(refusal.into()),
     };
     if !(1..=PASSWORD_CHARS_MAX).contains(&password.chars().count()) {
         return Ok(Access::Open);
     }
-    let hash = lock.as_ref().and_then(|lock| lock.password.clone());
+    let hash = state.as_ref().and_then(|state| state.password.clone());
     let hash = hash.unwrap_or_else(|| NOBODYS_HASH.into());
     let right = context.unlock(caller.clone(), RoomRef::Id(room), password, hash).await?;
-    let generation = lock.filter(|_| right).map(|lock| lock.generation);
-    Ok(generation.map_or(Access::Open, |generation| Access::Password { generation }))
+    let password_generation = state.filter(|_| right).map(|state| state.password_generation);
+    Ok(password_generation
+        .map_or(Access::Open, |password_generation| Access::Password { password_generation }))
 }
 
 /// Random bits for the id of a room that is or becomes hidden.
@@ -269,7 +270,7 @@ fn chance() -> u64 {
 async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo) -> Answered {
     let infos = [info];
     let counts = counts(context, caller, &infos).await?;
-    let room = Room::seen(&infos[0], counts.first().copied().unwrap_or_default());
+    let room = RoomJson::seen(&infos[0], counts.first().copied().unwrap_or_default());
     Ok(Response::new(status).json(json_body::text(&room)))
 }
 
@@ -294,7 +295,7 @@ async fn counted(
     caller: Caller,
     mine: Vec<(RoomId, Seq)>,
 ) -> Result<HashMap<RoomId, Counts>, Failure> {
-    let me = who(context, caller).await?.name.lowered();
+    let me = caller_account(context, caller).await?.name.lowered();
     let read = move |reader: &Reader| {
         let counts = reader.counts(&me, &mine)?;
         Ok(mine.into_iter().map(|(room, _)| room).zip(counts).collect())

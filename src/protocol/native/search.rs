@@ -7,8 +7,8 @@ use crate::http::{Request, Response};
 use crate::hub::HubHandle;
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::errors::Failure;
-use crate::protocol::native::identity::who;
-use crate::protocol::native::json::Said;
+use crate::protocol::native::identity::caller_account;
+use crate::protocol::native::json::MessageJson;
 use crate::protocol::native::pages::{counted, limit, parameter};
 use crate::protocol::native::rooms::readable;
 use crate::protocol::{Context, json_body};
@@ -19,7 +19,7 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
     let words = parameter(request, "q").filter(|words| !words.trim().is_empty());
     let words = words.ok_or(Failure::field("q"))?;
     context.hub.call(caller.clone(), call::Search).await?;
-    let person = who(context, caller.clone()).await?.name.folded();
+    let person = caller_account(context, caller.clone()).await?.name.folded();
     let (before, limit) = (counted(request, "before")?.map(Seq), limit(request)?);
     let author = parameter(request, "author").map(|name| Folded::new(&name));
     let rooms = match counted(request, "room")?.map(RoomId) {
@@ -38,13 +38,14 @@ pub(super) async fn search(context: &Context, request: &Request) -> Result<Respo
 pub(super) fn listed(request: &Request, found: &Found) -> Response {
     #[derive(Serialize)]
     struct Messages<'a> {
-        messages: Vec<Said<'a>>,
+        messages: Vec<MessageJson<'a>>,
         more: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         before: Option<u64>,
     }
     let messages = found.messages.iter();
-    let messages = messages.map(|(message, snippet)| Said::found(message, snippet)).collect();
+    let messages =
+        messages.map(|(message, snippet)| MessageJson::found(message, snippet)).collect();
     let before = found.before.map(|seq| seq.0);
     let body = json_body::text(&Messages { messages, more: before.is_some(), before });
     let response = Response::new(200).json(body);
@@ -60,7 +61,7 @@ pub(super) fn listed(request: &Request, found: &Found) -> Response {
     }
 }
 
-/// The rooms whose messages the caller may read, and after which entry.
+/// The rooms whose messages the caller may read, each with the entry after which.
 async fn all_readable(hub: &HubHandle, caller: &Caller) -> Result<Vec<(RoomId, Seq)>, Refusal> {
     let (mut all, mut after) = (Vec::new(), RoomId(0));
     loop {

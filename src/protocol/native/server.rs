@@ -15,7 +15,7 @@ use crate::limits::{
 use crate::protocol::native::Answered;
 use crate::protocol::native::asking;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::identity::who;
+use crate::protocol::native::identity::caller_account;
 use crate::protocol::{Context, json_body};
 
 /// OpenAPI 3.1.
@@ -76,7 +76,7 @@ const LIMITS: Limits = Limits {
 pub(super) async fn about(context: &Context, request: &Request) -> Answered {
     let role = match asking::caller(context, request) {
         // (Anybody may ask, also with a login that has ended.)
-        Ok(caller) => who(context, caller).await.ok().and_then(|me| me.role),
+        Ok(caller) => caller_account(context, caller).await.ok().and_then(|me| me.role),
         Err(_) => None,
     };
     let seq = context.hub.call(Caller::Nobody, call::Heard).await?;
@@ -108,12 +108,12 @@ fn document(json: &'static str) -> Response {
     Response::new(200).json(json).header("Cache-Control", "no-cache")
 }
 
-/// Answers as long as there is a server.
+/// Answers as long as the server runs.
 pub(super) async fn alive(_: &Context, _: &Request) -> Answered {
     Ok(Response::new(200).text("ok\n"))
 }
 
-/// Whether the server can serve requests: the hub answers soon, and the disk can be read and
+/// Whether the server can serve requests: the hub answers in time, and the disk can be read and
 /// written.
 pub(super) async fn ready(context: &Context, _: &Request) -> Answered {
     if let Err(what_to_do) = *context.health.borrow() {

@@ -38,7 +38,7 @@ impl<T> Queue<T> {
     }
 
     /// Appends a job.
-    pub fn push(&mut self, source: Source, lane: Lane, what: T) {
+    pub fn push(&mut self, source: Source, lane: Lane, job: T) {
         let mut others = self.waiting.iter().filter(|(other, _, _)| *other == source).peekable();
         if others.peek().is_none() {
             self.sources.join(source);
@@ -47,7 +47,7 @@ impl<T> Queue<T> {
         if !others.any(|(_, other, _)| *other == lane) {
             lanes.join(lane);
         }
-        self.waiting.push((source, lane, what));
+        self.waiting.push((source, lane, job));
     }
 
     /// Takes the job whose turn it is.
@@ -57,9 +57,9 @@ impl<T> Queue<T> {
         let lane = self.lanes.get_mut(&source)?.next(own.map(|(_, lane, _)| *lane))?;
         let mut all = self.waiting.iter();
         let first = all.position(|(other, of, _)| (*other, *of) == (source, lane))?;
-        let (_, _, what) = self.waiting.remove(first);
+        let (_, _, job) = self.waiting.remove(first);
         self.forget();
-        Some(what)
+        Some(job)
     }
 
     /// Takes the last job of the longest lane of the address with the most jobs.
@@ -69,13 +69,13 @@ impl<T> Queue<T> {
         let lane = most(own.map(|(_, lane, _)| *lane))?;
         let mut all = self.waiting.iter();
         let last = all.rposition(|(other, of, _)| (*other, *of) == (source, lane))?;
-        let (_, _, what) = self.waiting.remove(last);
-        Some(what)
+        let (_, _, job) = self.waiting.remove(last);
+        Some(job)
     }
 
     /// Removes abandoned jobs.
     pub fn retain(&mut self, is_wanted: impl Fn(&T) -> bool) {
-        self.waiting.retain(|(_, _, what)| is_wanted(what));
+        self.waiting.retain(|(_, _, job)| is_wanted(job));
     }
 
     /// Forgets keys whose state is the same as a new key's.
@@ -120,10 +120,10 @@ impl<K: Copy + Eq + Hash> Turns<K> {
 /// The most frequent key; of several the last.
 fn most<K: Copy + Eq + Hash>(all: impl Iterator<Item = K> + Clone) -> Option<K> {
     let mut counts = HashMap::new();
-    for one in all.clone() {
-        *counts.entry(one).or_insert(0) += 1;
+    for key in all.clone() {
+        *counts.entry(key).or_insert(0) += 1;
     }
-    all.max_by_key(|one| counts[one])
+    all.max_by_key(|key| counts[key])
 }
 
 #[cfg(test)]
@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn addresses_and_their_rooms_take_turns() {
         let mut queue = Queue::new();
-        for what in ["a1", "a2", "a3", "a4"] {
-            queue.push(at(1), 7, what);
+        for job in ["a1", "a2", "a3", "a4"] {
+            queue.push(at(1), 7, job);
         }
         queue.push(at(1), 8, "r1");
         queue.push(at(2), 7, "b1");
@@ -156,8 +156,8 @@ mod tests {
     #[test]
     fn new_addresses_do_not_overtake_waiting_ones() {
         let mut queue = Queue::new();
-        for what in ["b1", "b2", "b3"] {
-            queue.push(at(9), 1, what);
+        for job in ["b1", "b2", "b3"] {
+            queue.push(at(9), 1, job);
         }
         queue.push(at(1), 1, "1");
         queue.push(at(2), 1, "2");
@@ -182,8 +182,8 @@ mod tests {
             queue.push(at(1), 1, "x");
             assert_eq!(queue.pop(), Some("x"));
         }
-        for what in ["a1", "a2", "a3"] {
-            queue.push(at(2), 1, what);
+        for job in ["a1", "a2", "a3"] {
+            queue.push(at(2), 1, job);
         }
         assert_eq!(queue.pop(), Some("a1"));
         queue.push(at(2), 2, "new");
@@ -194,19 +194,19 @@ mod tests {
     #[test]
     fn the_longest_line_gives_way() {
         let mut queue = Queue::new();
-        for what in ["a1", "a2", "a3"] {
-            queue.push(at(1), 1, what);
+        for job in ["a1", "a2", "a3"] {
+            queue.push(at(1), 1, job);
         }
         queue.push(at(1), 2, "r1");
-        for what in ["b1", "b2", "b3"] {
-            queue.push(at(2), 1, what);
+        for job in ["b1", "b2", "b3"] {
+            queue.push(at(2), 1, job);
         }
         queue.push(at(3), 1, "c1");
         let excess = std::iter::from_fn(|| queue.pop_excess()).collect::<Vec<_>>().join(" ");
         assert_eq!(excess, "a3 b3 a2 b2 r1 c1 b1 a1");
         queue.push(at(1), 1, "gone");
         queue.push(at(1), 1, "stays");
-        queue.retain(|what| *what != "gone");
+        queue.retain(|job| *job != "gone");
         assert_eq!((queue.len(), all(&mut queue)), (1, "stays".to_owned()));
     }
 }

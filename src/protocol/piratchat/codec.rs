@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::chat::{
-    ClientEvent, ClientId, Event, Field, Receipt, Refusal, RoomEvent, What, message_text,
+    ClientEvent, ClientId, Event, EventKind, Field, Receipt, Refusal, RoomEvent, message_text,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::limits::PIRATCHAT_MESSAGE_CHARS_MAX;
@@ -52,21 +52,21 @@ impl Codec for Piratchat {
             username: &'a str,
         }
         let name = event.author.name.as_str();
-        text_frame_with(frame, |json| match &event.what {
-            What::Joined => json_body::write(&Moved { event: "join", username: name }, json),
-            What::Left => json_body::write(&Moved { event: "leave", username: name }, json),
-            What::Said { text, .. } => {
+        text_frame_with(frame, |json| match &event.kind {
+            EventKind::Joined => json_body::write(&Moved { event: "join", username: name }, json),
+            EventKind::Left => json_body::write(&Moved { event: "leave", username: name }, json),
+            EventKind::Said { text, .. } => {
                 json_body::write(&Said { message: text, author: name }, json)
             }
             // Piratchat has no frame for these.
-            What::Edited { .. }
-            | What::Deleted { .. }
-            | What::Reacted { .. }
-            | What::Member { .. }
-            | What::Room { .. }
-            | What::Gone { .. }
-            | What::Typing
-            | What::Read { .. } => {}
+            EventKind::Edited { .. }
+            | EventKind::Deleted { .. }
+            | EventKind::Reacted { .. }
+            | EventKind::Member { .. }
+            | EventKind::Room { .. }
+            | EventKind::Gone { .. }
+            | EventKind::Typing
+            | EventKind::Read { .. } => {}
         });
     }
 

@@ -136,7 +136,7 @@ impl Online {
     async fn page(&mut self, items: &mut Items) -> Result<bool, Refusal> {
         let call = call::Present { room: LOBBY, after: self.after };
         let Page { items: present, next } = self.hub.call(self.caller.clone(), call).await?;
-        present.iter().for_each(|one| items.push(&one.author.name.as_str()));
+        present.iter().for_each(|person| items.push(&person.author.name.as_str()));
         self.after = next.unwrap_or(self.after);
         Ok(next.is_some())
     }

@@ -1,7 +1,9 @@
 //! Piratchat's wire format, as tables.
 
 use super::*;
-use crate::chat::{Author, ClientEvent, Color, Event, Field, Name, Receipt, RoomEvent, Seq, What};
+use crate::chat::{
+    Author, ClientEvent, Color, Event, EventKind, Field, Name, Receipt, RoomEvent, Seq,
+};
 use crate::codec::{Codec, Disconnect};
 use crate::config::Config;
 use crate::hub::Item;
@@ -66,26 +68,26 @@ fn decoding_at_random() {
 #[test]
 fn encoding() {
     let name = Name::new("Zoë").expect("a name");
-    let event = |what| Event {
+    let event = |kind| Event {
         room: LOBBY,
         time: Time(0),
         author: Author { account: None, name: name.clone() },
         color: Color::new("red"),
-        what,
+        kind,
     };
-    let said = What::Said {
+    let said = EventKind::Said {
         seq: Seq(1),
         text: "a \"b\"\n</script>".into(),
         client_id: None,
         reply_to: None,
         calls: Box::default(),
     };
-    for (what, others) in [
-        (What::Joined, r#"{"event":"join","username":"Zoë"}"#),
+    for (kind, others) in [
+        (EventKind::Joined, r#"{"event":"join","username":"Zoë"}"#),
         (said, r#"{"message":"a \"b\"\n</script>","author":"Zoë"}"#),
-        (What::Left, r#"{"event":"leave","username":"Zoë"}"#),
+        (EventKind::Left, r#"{"event":"leave","username":"Zoë"}"#),
     ] {
-        let (to_others, own) = told(&CODEC, &event(what));
+        let (to_others, own) = told(&CODEC, &event(kind));
         assert_eq!((&*to_others, &*own), (others, ""));
     }
 }

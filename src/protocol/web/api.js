@@ -1,11 +1,12 @@
-// The server's API: requests, and how they fail.
+// Requests to the server's API, and their failures.
 
 const PATIENCE_MS = 20_000;
-// After a 429 the page waits and retries, so often and for so long, before it shows an error.
+// After a 429 the page waits and retries. It shows an error after WAITS_MAX retries, or if the
+// server asks for a longer wait than WAIT_MS_MAX.
 const WAITS_MAX = 5;
 const WAIT_MS_MAX = 30_000;
 
-// What the page says instead of the server, whose words are for programs, too.
+// The page's texts for errors whose text from the server is written for programs.
 const WORDS = {
   unknown_key: "That key doesn't match any account.",
   name_taken: "That name is taken. Try another.",
@@ -39,19 +40,19 @@ function sentence(text) {
 let loggedOut = () => {};
 export function onLoggedOut(then) { loggedOut = then; }
 
-// How often the reader has become somebody else: to those whom the reader was before, what is still
-// under way is refused, and that says nothing.
-let lives = 0;
-export function becomeAnother() { lives += 1; }
+// Counts the reader's logins: a request from before the latest one may be refused, which does not
+// mean that the reader is logged out now.
+let logins = 0;
+export function becomeAnother() { logins += 1; }
 
-// After how long the server may be asked again: at the time that it names, and not all at once.
+// The time until a retry, in ms: the server's, with jitter.
 export const later = (failure) => (failure.retryAfter ?? 1000) * (1 + Math.random() / 4);
 
 const pause = (time) => new Promise((done) => { setTimeout(done, time); });
 let busy = () => {};
 export function onBusy(then) { busy = then; }
 
-// Asks, and where that was too much at once, waits as long as the server says and asks again.
+// Sends a request; after a 429, waits as long as the server says and retries.
 export async function api(method, path, body) {
   for (let waited = 0; ; waited += 1) {
     try {
@@ -68,7 +69,7 @@ export async function api(method, path, body) {
 
 export async function once(method, path, body) {
   let response;
-  const life = lives;
+  const login = logins;
   try {
     response = await fetch(`api/v1/${path}`, {
       method,
@@ -86,7 +87,7 @@ export async function once(method, path, body) {
   const failure = new Failure(response.ok ? 0 : response.status, answer?.error);
   const seconds = Number(response.headers.get("Retry-After"));
   if (seconds > 0) failure.retryAfter ??= 1000 * seconds;
-  if (failure.code === "unauthenticated" && life === lives) loggedOut();
+  if (failure.code === "unauthenticated" && login === logins) loggedOut();
   throw failure;
 }
 

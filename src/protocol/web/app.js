@@ -28,9 +28,9 @@ import { nameable } from "./words.js";
 
 const REFRESH_MS = 30_000;
 const LOBBY = 1;
-let pendingFrames = null; // frames that wait until the rooms are known
-let wanted; // the message that an address asks for
-let retryTimer = 0; // until `begin` runs again
+let pendingFrames = null; // frames that wait until the rooms are loaded
+let wanted; // the message in the address
+let retryTimer = 0; // calls `begin` again
 
 // ---- Logging in and out
 
@@ -41,7 +41,7 @@ async function begin() {
   try {
     me = await whoAmI();
   } catch {
-    // Not even the server is there: the page tries until it is.
+    // The server does not answer: the page retries until it does.
     $("app").hidden = true;
     signIn.open("Can't reach the server. Reconnecting…");
     retryTimer = setTimeout(begin, 3000);
@@ -56,7 +56,7 @@ async function begin() {
   stream.start(hear);
 }
 
-// A guest of this browser whose session has ended is told what happened to the name.
+// Shows the sign-in screen; tells a guest whose session has ended what happened to the name.
 function back(why = "") {
   const name = recall("guest");
   const released = "You were away for too long, so your guest name was released. "
@@ -109,10 +109,10 @@ async function logOut() {
 async function nick(name) {
   if (!state.me.guest) return toast("Only guests can change their name.");
   if (outbox.size) return toast("Send or delete your pending messages first.");
-  // Nothing is written until it is known in whose name, and where.
+  // Nobody can write until the new session and the room are known.
   $("composer").hidden = true;
   try {
-    // First the new session: its name may be taken.
+    // The new session comes first: its name may be taken.
     const old = state.current;
     stream.stop();
     await post("guests", { name: nameable(name), remember: true });
@@ -138,7 +138,7 @@ function hear(frame) {
   if (pendingFrames) return pendingFrames.push(frame);
   handle(frame);
   if (frame.type !== "caught_up") return;
-  refresh(); // Who came and went meanwhile is not told.
+  refresh(); // The stream does not replay joins and leaves.
   if (log.failed) enter(state.current, wanted);
 }
 
@@ -239,7 +239,7 @@ function handle(frame) {
 function count(info, message) {
   if (!info || message.seq <= info.last_seq) return;
   info.last_seq = message.seq;
-  // A message that arrives in view does not count as unread.
+  // A message that the reader sees arrive does not count as unread.
   const seen = info.id === state.current && log.atEnd && looking();
   if (seen || isMe(message.author)) return info.kind === "direct" && tell("rooms");
   info.unread = (info.unread ?? 0) + 1;
@@ -247,7 +247,7 @@ function count(info, message) {
   tell("rooms");
 }
 
-// Read on another device, or here.
+// The reader has read messages, on this device or another.
 function read(info, seq) {
   if (!info || seq <= (info.read_seq ?? 0)) return;
   info.read_seq = seq;
@@ -278,7 +278,7 @@ async function gone(id) {
       toast(kind === "direct" ? `Your conversation with ${title} no longer exists.`
         : `“${title}” has been deleted.`);
     }
-    history.replaceState(null, "", "#/"); // Or it would be asked for again.
+    history.replaceState(null, "", "#/"); // Otherwise `go` would open this room again.
     go(null);
   } else enter(id);
 }
@@ -302,9 +302,9 @@ function go(id = null) {
 }
 
 // A narrow screen shows either the list of rooms or a room.
-function view(what) {
-  document.body.dataset.view = what;
-  const alone = what === "rooms" && matchMedia("(max-width: 47.99rem)").matches;
+function view(name) {
+  document.body.dataset.view = name;
+  const alone = name === "rooms" && matchMedia("(max-width: 47.99rem)").matches;
   $("side").setAttribute("role", alone ? "main" : "navigation");
 }
 
@@ -326,7 +326,7 @@ async function enter(id, seq) {
   state.people = [];
   wanted = seq;
   if (!state.rooms.has(id)) {
-    $("composer").hidden = true; // It is still that of the room before.
+    $("composer").hidden = true; // It still belongs to the previous room.
     await renew(id);
   }
   if (state.current !== id) return;
@@ -409,7 +409,7 @@ function enterOwn(info) {
 function roomMenu() {
   const info = room();
   if (!info?.member) return;
-  // What a guest has made belongs to nobody, and whoever is in it may change it.
+  // A room without an owner: every member may change it.
   const mine = info.kind === "room" && info.id !== LOBBY && (!info.owner || isMe(info.owner));
   const changed = (facts) => {
     state.rooms.set(info.id, { ...info, ...facts });
@@ -465,7 +465,7 @@ addEventListener("hashchange", () => {
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
   refresh();
-  blocks.load(); // Another tab, or another device, may have changed it.
+  blocks.load(); // Another tab or device may have changed them.
 });
 
 readMarkers.start(read);
@@ -483,7 +483,7 @@ outbox.start((answer, { kind, room: id, target }) => {
   if (info && !kind) count(info, answer);
 }, (failure, { kind, room: id, text }) => {
   toast(failure.message);
-  // What was written is not lost.
+  // The text of a refused edit is not lost.
   if (kind === "edit") composer.giveBack(id, text);
 });
 signIn.start(begin);

@@ -1,12 +1,12 @@
-// The truth about the connection: nothing for the first seconds, then what is the matter, and when
-// it is tried again.
+// The banner about a lost connection: it appears after a few seconds, and says when the page
+// retries.
 
 import { $, announce } from "./dom.js";
 import { on, state } from "./state.js";
 import { stream } from "./stream.js";
 
 const AFTER_MS = 5000;
-const OFFLINE_MS = 1000; // The browser knows it.
+const OFFLINE_MS = 1000; // if the browser itself reports that it is offline
 
 function link() {
   const banner = $("banner");
@@ -18,7 +18,7 @@ function link() {
   } else if (state.link !== "open" && lost) {
     const left = Math.ceil((stream.retryAt - Date.now()) / 1000);
     const retrying = left > 0 ? `Retrying in ${left} s.` : "Retrying…";
-    // The countdown is for the eye; it would be read out every second.
+    // Screen readers do not get the countdown: they would read it out every second.
     if (banner.hidden) announce("You're offline. Messages will be sent when you reconnect.");
     words.textContent = `You're offline. Messages will be sent when you reconnect. ${retrying}`;
   } else {

@@ -29,7 +29,7 @@ export const blocks = {
     }
   },
 
-  // All of them, each with the way back.
+  // Shows all blocked people, each with a button that ends the block.
   async list(element) {
     await this.load();
     const all = [...state.blocked].sort((person, other) => person.localeCompare(other));

@@ -1,4 +1,4 @@
-// Writing: what is typed, what it answers or corrects, drafts, completion, commands.
+// The composer: the text field, replies and edits, drafts, completion, commands.
 
 import { $, h, toast, touch } from "./dom.js";
 import { lookUp, pick, replaced } from "./emoji.js";
@@ -10,28 +10,28 @@ import { direction, fold } from "./words.js";
 
 const DRAFT_MS = 300;
 const TYPING_MS = 3000;
-// Something that shows; the server takes nothing else.
+// A visible character: the server accepts no message without one.
 const VISIBLE = /[^\s\p{Cc}\p{Cf}\p{M}\p{Default_Ignorable_Code_Point}\u2800]/u;
 const NAME_MAX = 32;
-const HUGE = 20_000; // From here on the field does not grow with what is in it.
+const HUGE = 20_000; // The field does not grow with a longer text.
 const DRAFT_MAX = 100_000;
 const text = $("text");
 const box = $("complete");
 let about = null; // {kind: "reply" | "edit", message}
-let unsaved = false; // what stands in the field was written here, and is not kept yet
+let unsaved = false; // the field's text was written in this tab, and is not stored yet
 let timer = 0;
 let typed = 0;
 let choices = [];
 let chosen = 0;
 let from = 0;
-let writer = null; // who writes in the field now
-let place = null; // and in which room
+let writer = null; // the person to whom the field's text belongs
+let place = null; // the id of its room
 let actions = {};
 
 export const composer = {
   start(handlers) { actions = handlers; },
 
-  // Shows what was begun in the open room; what is being written there stays as it is.
+  // Shows the draft of the open room; leaves a text that is being written there as it is.
   open() {
     text.placeholder = room() ? `Message ${room().title}` : "";
     if (writer === state.me && place === state.current) return;
@@ -61,7 +61,7 @@ export const composer = {
     keepDraft();
   },
 
-  // Back to what was being written before the edit; or the reply is an ordinary message.
+  // Ends an edit, and shows the draft from before it; or makes a reply an ordinary message.
   cancel() {
     const edited = about?.kind === "edit";
     about = null;
@@ -74,12 +74,12 @@ export const composer = {
     }
   },
 
-  // A message goes: what was said about it is about nothing.
+  // A message is deleted: cancels a reply to it, or an edit of it.
   forget(message) {
     if (about?.message.seq === message.seq) this.cancel();
   },
 
-  // What could not be sent is there to be sent again, behind what is being written.
+  // Appends a text that could not be sent to the draft of its room.
   giveBack(room, words) {
     const behind = (before) => (before ? `${before}\n${words}` : words);
     if (room === place && about?.kind !== "edit") {
@@ -98,13 +98,13 @@ export const composer = {
   },
 };
 
-// A draft is what was written, and which message it answers.
+// A draft: the text, and the message to which it replies.
 function draftOf(room) {
   const kept = recallMine(`draft:${room}`, "");
   return typeof kept === "string" ? { text: kept } : kept;
 }
 
-// Shows what is kept of the open room.
+// Shows the stored edit or draft of the open room.
 function restore() {
   clearTimeout(timer);
   unsaved = false;
@@ -117,7 +117,7 @@ function restore() {
   fit();
 }
 
-// What a reply or an edit has to know of its message.
+// The part of a message that a stored reply or edit needs.
 const gist = ({ seq, room, author, text }) => ({ seq, room, author, text });
 
 function context() {
@@ -133,7 +133,7 @@ function context() {
   }
 }
 
-// Many browsers let a field grow by themselves (`field-sizing`), and cheaper.
+// Many browsers can make a field grow themselves (`field-sizing`), which is cheaper.
 const grows = CSS.supports("field-sizing", "content");
 
 function fit() {
@@ -143,7 +143,8 @@ function fit() {
   }
   const most = state.server.limits.message_chars_max ?? 4000;
   const { length } = text.value;
-  // Characters are counted where it matters; far beyond, JavaScript's count is near enough.
+  // Counting characters is slow for a long text; far beyond the limit, UTF-16 units are exact
+  // enough.
   const left = most - (length > 4 * most ? length : [...text.value].length);
   text.classList.toggle("huge", length > HUGE);
   text.dir = direction(text.value);
@@ -155,7 +156,7 @@ function fit() {
   return left >= 0;
 }
 
-// Keeps what was written here; another tab may have written since, or sent it.
+// Stores the field's text; not if this tab has not changed it, as another tab may have.
 function save() {
   clearTimeout(timer);
   if (!unsaved || !place) return;
@@ -163,7 +164,7 @@ function save() {
   if (about?.kind === "edit") {
     return keepMine(`edit:${place}`, { message: gist(about.message), text: text.value });
   }
-  if (text.value.length > DRAFT_MAX) return; // Nothing that could be sent.
+  if (text.value.length > DRAFT_MAX) return; // Far too long to send, and storage is small.
   const had = Boolean(recallMine(`draft:${place}`));
   const reply = about ? gist(about.message) : undefined;
   keepMine(`draft:${place}`, text.value || reply ? { text: text.value, reply } : null);
@@ -177,7 +178,7 @@ function keepDraft() {
   save();
 }
 
-// Another tab has written in this room, or sent what stands here.
+// Another tab has changed or sent the draft of this room.
 addEventListener("storage", ({ key }) => {
   if (!unsaved && place && new RegExp(`:(draft|edit):${place}$`).test(key ?? "")) restore();
 });
@@ -194,11 +195,11 @@ function changed() {
   }
 }
 
-// What is pasted may have control characters in it, which nobody is told.
+// Removes control characters, which a pasted text may contain.
 const sayable = (words) => words.replace(/\r\n?/g, "\n").trimEnd()
   .replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, "");
 
-// What is answered or corrected may change meanwhile, or go.
+// The message of a reply or an edit may change, or be deleted.
 on("log", () => {
   const now = about && log.message(about.message.seq);
   if (!now || now === about.message) return;
@@ -272,9 +273,9 @@ const COMMANDS = {
   emojis: ["pick an emoji", () => pick(text, (emoji) => composer.insert(emoji))],
   logout: ["log out", () => actions.logout()],
 };
-export const commands = Object.entries(COMMANDS).map(([name, [what]]) => [`/${name}`, what]);
+export const commands = Object.entries(COMMANDS).map(([name, [does]]) => [`/${name}`, does]);
 
-// What there is of a name behind an `@` that calls somebody.
+// The beginning of a name behind an `@`; null if there is no mention before the cursor.
 function nameBegun(before) {
   const at = before.lastIndexOf("@");
   const name = before.slice(at + 1);
@@ -283,7 +284,7 @@ function nameBegun(before) {
   return at < 0 || address || name.length > NAME_MAX || /^ |\n/.test(name) ? null : name;
 }
 
-// What the word at the cursor may become.
+// Lists the completions of the word at the cursor.
 function complete() {
   const before = text.value.slice(0, text.selectionStart);
   if (before.length > HUGE) return hide();
@@ -294,7 +295,7 @@ function complete() {
   if (command) {
     from = 0;
     choices = commands.filter(([name]) => name.startsWith(before))
-      .map(([name, what]) => ({ becomes: `${name} `, shows: name, says: what }));
+      .map(([name, does]) => ({ becomes: `${name} `, shows: name, says: does }));
   } else if (emoji) {
     const start = emoji[1].toLowerCase();
     from = before.length - start.length - 1;
@@ -336,7 +337,7 @@ function take(at) {
 
 text.addEventListener("input", changed);
 text.addEventListener("blur", hide);
-// The browser takes minutes to paste a book into a field that grows with it.
+// Pasting a huge text into a field that grows with it takes the browser minutes.
 text.addEventListener("paste", (event) => {
   const words = event.clipboardData.getData("text/plain");
   if (words.length <= HUGE) return;
@@ -344,7 +345,7 @@ text.addEventListener("paste", (event) => {
   text.classList.add("huge");
   composer.insert(words);
 });
-// A file that is dropped would be opened instead of the chat.
+// The browser would open a dropped file in place of the page.
 for (const kind of ["dragover", "drop"]) {
   document.addEventListener(kind, (event) => {
     if (!event.dataTransfer?.types.includes("Files")) return;
@@ -354,7 +355,7 @@ for (const kind of ["dragover", "drop"]) {
   });
 }
 text.addEventListener("keydown", (event) => {
-  // Enter that ends the writing of a syllable is not ours.
+  // An Enter that confirms a syllable belongs to the input method (IME).
   if (event.isComposing || event.keyCode === 229) return;
   const { key } = event;
   if (choices.length) {
@@ -386,7 +387,7 @@ text.addEventListener("keydown", (event) => {
   }
 });
 
-// A command that is written out is not completed but done.
+// Whether a command is complete: Enter then runs it instead of completing it.
 function isWhole() {
   return choices.some(({ shows }) => shows === text.value.trim());
 }

@@ -1,12 +1,12 @@
-// What is copied from the conversation: of several messages `[15:57] Ann: …`, each once; of one
-// its words. The toolbar and other decoration never are.
+// Copying from the conversation: several messages become lines `[15:57] Ann: …`, a part of one
+// message only its text. Buttons and other decoration are never copied.
 
 import { $ } from "./dom.js";
 
 const list = $("messages");
 const BLOCKS = new Set(["P", "PRE", "LI", "BLOCKQUOTE", "UL", "OL"]);
 
-// The words of a fragment, a line for each block.
+// The text of a fragment, with a line for each block.
 function words(node) {
   if (!node.childNodes.length) return node.nodeType === Node.TEXT_NODE ? node.data : "";
   let out = "";
@@ -18,7 +18,7 @@ function words(node) {
   return out;
 }
 
-// The part of a message's words that is selected.
+// The selected part of a message's text.
 function selected(range, body) {
   const part = range.cloneRange();
   if (!part.intersectsNode(body)) return "";

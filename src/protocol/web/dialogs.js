@@ -1,5 +1,4 @@
-// What opens over the page: a question, rooms to make and change, the way to another room, search,
-// help.
+// Dialogs: confirmation, the forms that create and change a room, the room switcher, search, help.
 
 import { avatar, dateTime, h, icon, toast, tool } from "./dom.js";
 import { get, part, patch, post, remove } from "./api.js";
@@ -17,14 +16,14 @@ export function dialog(title, ...content) {
   box.addEventListener("click", ({ target }) => {
     if (target === box && pressed === box) box.close();
   });
-  // The browser gives the focus back; whoever opens something else then moves it on.
+  // The browser gives the focus back to the element that had it.
   box.addEventListener("close", () => box.remove());
   document.body.append(box);
   box.showModal();
   return box;
 }
 
-// Asks; whether it was agreed to.
+// Asks a question; resolves to true if the reader agrees.
 export function confirm(question, yes) {
   return new Promise((done) => {
     let agreed = false;
@@ -39,7 +38,7 @@ export function confirm(question, yes) {
   });
 }
 
-// A form in a dialog that stays open, and says why, until what it asks for is done.
+// A form in a dialog, which stays open and shows the error until the action succeeds.
 function form(title, fields, yes, action, ...more) {
   const trouble = h("p", { class: "trouble", role: "alert" });
   const button = h("button", { class: "primary" }, yes);
@@ -159,7 +158,7 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
   }, gone, out);
 }
 
-// A deleted room whose name is another's by now comes back under another.
+// Restores a deleted room under a new name: another room has taken its old one.
 export function restoreAs({ id, title }, then) {
   form("Restore room", [
     h("p", {}, `Another room is now called “${title}”. Choose a new name.`),
@@ -170,13 +169,13 @@ export function restoreAs({ id, title }, then) {
   });
 }
 
-// A list of which one is chosen, with the arrows or by a click. Who is quicker than the list is
-// `ready` chooses from what it is then.
+// A text field with a list, from which the reader chooses with the arrow keys or by a click. Enter
+// waits until the list is `ready`.
 function choosing(label, placeholder, fill, ready = Promise.resolve()) {
   let at = 0;
   const list = h("ul", { role: "listbox", id: "f-list", "aria-label": label });
   const input = h("input", {
-    // Not of the type `search`, where Escape empties the field and only then closes.
+    // Not of the type `search`: there the first Escape only empties the field.
     type: "text", enterkeyhint: "go", "aria-label": label, placeholder, autocomplete: "off",
     role: "combobox", "aria-expanded": "true", "aria-controls": "f-list",
     "aria-autocomplete": "list",
@@ -212,7 +211,7 @@ function choosing(label, placeholder, fill, ready = Promise.resolve()) {
   return { input, list, show };
 }
 
-// `fresh`: the list of rooms is being asked for.
+// `fresh` resolves when the list of rooms is up to date.
 export function switcher({ open, direct, fresh }) {
   if (document.querySelector("dialog[open]")) return;
   const fill = (words, show) => {
@@ -233,7 +232,7 @@ export function switcher({ open, direct, fresh }) {
     }));
     const starts = ({ name }) => name.toLowerCase().startsWith(words.toLowerCase());
     const names = state.people.filter(starts).slice(0, 8).map(({ name }) => name);
-    // Somebody who is not in this room, by the whole name.
+    // A person outside this room, by the whole name.
     const whole = names.some((name) => same(name, words)) ? names : [...names, words];
     for (const name of words ? whole : []) {
       if (isMe(name) || two.some((room) => same(room.title, name))) continue;
@@ -274,7 +273,7 @@ export function search(open) {
     const room = here.checked ? `&room=${state.current}` : "";
     let answer = { before };
     try {
-      // A page may be empty, and there may be older ones all the same.
+      // A page may be empty although older pages have results.
       do {
         const older = answer.before ? `&before=${answer.before}` : "";
         answer = await get(`search?q=${part(words)}${room}${older}&limit=30`);
@@ -319,8 +318,8 @@ const KEYS = [
 ];
 
 export function help() {
-  const rows = (all) => h("dl", {}, all.map(([name, what]) => [h("dt", {}, name),
-    h("dd", {}, what)]).flat());
+  const rows = (all) => h("dl", {}, all.map(([name, does]) => [h("dt", {}, name),
+    h("dd", {}, does)]).flat());
   dialog("Help", h("h3", {}, "Keyboard shortcuts"), rows(KEYS),
     h("h3", {}, "Commands"), rows(commands), h("h3", {}, "Writing"),
     h("p", {}, "**bold**  *italic*  ~~strikethrough~~  `code`  > quote  - list  [words](address)  "

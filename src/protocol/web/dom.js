@@ -1,7 +1,8 @@
-// Building the page. Strings become text nodes, and there is no other way in: whatever somebody
-// wrote can only ever be text.
+// Builds the page's elements. A string can only become a text node: so what a person wrote never
+// becomes markup.
 
-// An element: attributes, `on…` listeners, and children. What is null or false is left out.
+// Creates an element with attributes, `on…` listeners, and children; skips those that are null or
+// false.
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -17,7 +18,7 @@ export const $ = (id) => document.getElementById(id);
 export const ICON = new URL("icon.svg", import.meta.url).href;
 
 const SVG = "http://www.w3.org/2000/svg";
-// Strokes in a square of 24.
+// Icons: strokes in a square of 24 by 24 units.
 const PATHS = {
   add: "M12 5v14M5 12h14",
   block: "M12 21a9 9 0 100-18 9 9 0 000 18zM6 6l12 12",
@@ -47,13 +48,14 @@ export function icon(name) {
   return svg;
 }
 
-// A button that shows an icon and says what it does.
+// Creates a button with an icon; `label` names its action.
 export function tool(name, label, onclick) {
   return h("button", { type: "button", class: "tool", "aria-label": label, title: label, onclick },
     icon(name));
 }
 
-// A colour of one's own: everybody's hue follows from their name, unless they chose a colour.
+// The hue of a person: that of the color which the person chose, or else one computed from the
+// name.
 export function hue(name, color) {
   const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(color ?? "");
   if (hex) {
@@ -86,7 +88,7 @@ export function clock(time) {
   return h("time", { datetime: date.toISOString(), title: FULL.format(date) }, CLOCK.format(date));
 }
 
-// Beside a message that follows another there is room for little.
+// The time without "AM" or "PM": there is little space beside the later messages of a group.
 export function shortClock(time) {
   const element = clock(time);
   const parts = CLOCK.formatToParts(new Date(time));
@@ -113,7 +115,8 @@ export function dayName(date) {
   return (date.getFullYear() === now.getFullYear() ? DAY : DAY_YEAR).format(date);
 }
 
-// With the next frame, or soon where none comes: some browsers draw none that nobody looks at.
+// Calls `then` in the next frame, or after FRAME_MS_MAX: some browsers draw no frames in a hidden
+// window.
 const FRAME_MS_MAX = 250;
 export function nextFrame(then) {
   let open = true;
@@ -126,31 +129,31 @@ export function nextFrame(then) {
   return true;
 }
 
-// Says something to those who hear the page.
-let said = 0;
+// Makes screen readers say a text.
+let line = 0;
 export function announce(text) {
-  const place = $("announcer");
-  // Two lines in turn, so that the same words are said again.
-  said = 1 - said;
-  place.children[said].textContent = text;
-  place.children[1 - said].textContent = "";
+  const announcer = $("announcer");
+  // Two lines take turns, so that a screen reader also says the same text twice.
+  line = 1 - line;
+  announcer.children[line].textContent = text;
+  announcer.children[1 - line].textContent = "";
 }
 
-// A short notice at the edge of the page.
-let notice = 0;
-const bread = $("toast");
+// Shows a short text at the edge of the page for a few seconds.
+let toastTimer = 0;
+const toastBox = $("toast");
 export function toast(text) {
-  clearTimeout(notice);
-  // Above a dialog is only what is in it.
-  ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(bread);
-  bread.textContent = text;
-  bread.hidden = false;
-  notice = setTimeout(() => { bread.hidden = true; }, 6000);
+  clearTimeout(toastTimer);
+  // An open dialog covers everything that is not inside it.
+  ([...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body).append(toastBox);
+  toastBox.textContent = text;
+  toastBox.hidden = false;
+  toastTimer = setTimeout(() => { toastBox.hidden = true; }, 6000);
 }
 document.addEventListener("close", ({ target }) => {
-  if (target.contains(bread)) document.body.append(bread);
+  if (target.contains(toastBox)) document.body.append(toastBox);
 }, true);
 
-// Whether somebody looks at this page: it can be seen, and its window is in front.
+// Whether the reader can see this page: it is visible, and its window has the focus.
 export const looking = () => document.visibilityState === "visible" && document.hasFocus();
 export const touch = () => matchMedia("(pointer: coarse)").matches;

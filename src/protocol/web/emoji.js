@@ -1,4 +1,4 @@
-// Emoji by their short names, and a place to pick them from.
+// Emoji by their short names, and the emoji picker.
 
 import { $, h } from "./dom.js";
 import { recall, keep } from "./state.js";
@@ -38,7 +38,7 @@ export function lookUp(start, most) {
   return [...first, ...others].slice(0, most);
 }
 
-// Short names in what is sent become what they stand for; not in code.
+// Replaces short names by their emoji; not in a text that contains code.
 export function replaced(text) {
   if (text.includes("`")) return text;
   return text.replace(/(?<![\w:]):([a-z_+1-]+):/g,

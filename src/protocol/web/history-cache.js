@@ -17,8 +17,8 @@ export function cacheOf(room) {
       loaded: false,
       moreBefore: false,
       moreAfter: false,
-      stuck: true, // the reader is at its end
-      line: null, // up to where it was read when it was opened
+      stuck: true, // the reader is at the end
+      line: null, // the read marker when the room was opened
       busy: null,
       waiting: [],
     });
@@ -120,7 +120,7 @@ function enter(cache, frame) {
   else cache.list = merge(cache.list, [frame]);
   if (cache.stuck) trimStart(cache, HELD_MAX);
   else if (cache.list.length > 2 * HELD_MAX) {
-    // Nobody has looked for long: the reader's place is kept, the newest is loaded when wanted.
+    // The reader has been far from the end for long: keep that part, and drop the newest.
     cache.list.length = HELD_MAX;
     cache.moreAfter = true;
   }

@@ -11,12 +11,12 @@ let then = () => {};
 export function joinForm(info, joined = then) {
   then = joined;
   const form = $("join-room");
-  const shunned = info?.kind === "direct" && blocks.has(info.title);
-  const inside = Boolean(info?.member) && !shunned;
+  const blocked = info?.kind === "direct" && blocks.has(info.title);
+  const inside = Boolean(info?.member) && !blocked;
   form.hidden = inside;
   $("composer").hidden = !inside;
   if (inside) return $("room").classList.remove("shut");
-  const closed = !shunned && (!info || info.visibility !== "public");
+  const closed = !blocked && (!info || info.visibility !== "public");
   form.classList.toggle("closed", closed);
   $("room").classList.toggle("shut", closed);
   const trouble = h("p", { class: "trouble", role: "alert" });
@@ -27,15 +27,15 @@ export function joinForm(info, joined = then) {
   const words = !info
     ? "This room doesn't exist or is hidden. If you have its password, enter it here."
     : closed ? "This room is private. Enter the password to join."
-    : shunned ? `You have blocked ${info.title}. Neither of you can write here.`
+    : blocked ? `You have blocked ${info.title}. Neither of you can write here.`
     : "You're previewing this room. Join to post and get updates.";
-  const does = closed ? "Join" : shunned ? `Unblock ${info.title}` : "Join this room";
+  const does = closed ? "Join" : blocked ? `Unblock ${info.title}` : "Join this room";
   form.replaceChildren(h("p", {}, words), h("div", { class: "row" }, password || null,
     h("button", { class: "primary" }, does)), trouble);
   form.onsubmit = async (event) => {
     event.preventDefault();
     trouble.textContent = "";
-    if (shunned) return blocks.set(info.title, false);
+    if (blocked) return blocks.set(info.title, false);
     try {
       const body = password ? { password: password.value } : {};
       joined(await put(`rooms/${state.current}/membership`, body));

@@ -1,5 +1,5 @@
-// The conversation on the screen: the open room's window, as list items. What is there is compared
-// with what should be there, by key, and only what differs is touched.
+// The conversation on the screen: the open room's history cache as list items. `paint` compares the
+// items on the screen with those that should be there, by key, and changes only the differences.
 
 import { $, announce, avatar, clock, dayName, dayOf, h, hue, icon, nextFrame, shortClock, toast,
   touch } from "./dom.js";
@@ -13,24 +13,24 @@ import { loadAround, loadNewer, loadNewest, loadOlder, cacheOf } from "./history
 const TOGETHER_MS = 5 * 60_000;
 const NEAR = 80;
 const AHEAD = 900;
-const REST = 9; // times as long as the painting took
+const REST = 9; // after painting, pause this many times as long as it took
 const REST_MS_MAX = 200;
 
 const scroller = $("log");
 const list = $("messages");
-let shown = null; // the window
+let shown = null; // the history cache of the open room
 let rows = new Map(); // key → {element, mark}
-let active = null; // the key that Tab leads to
-let due = 0;
-let rested = 0; // until when it is not painted again
-let settled = false; // the place is found; from here on the reader scrolls
-let arrived = 0; // new ones below
-const quoted = new Map(); // seq → message, of replies to what is not in the window
+let active = null; // the key of the item that Tab reaches
+let drawTimer = 0;
+let rested = 0; // the time of the next painting at the earliest
+let settled = false; // the first scroll position is set; the reader scrolls from now on
+let arrived = 0; // the number of new messages below
+const quoted = new Map(); // seq → message outside the cache to which a message replies
 let actions = {};
 
 export const log = {
   start(handlers) { actions = handlers; },
-  // Its history could not be had.
+  // Whether loading the history failed.
   get failed() { return Boolean(shown && settled && !shown.loaded && !shown.busy); },
 
   async open(id, seq) {
@@ -126,7 +126,7 @@ function place() {
   shown.stuck = near();
 }
 
-// Messages as they will be when all has been sent that was done with them.
+// Messages as they will be after the unsent changes.
 function as(messages) {
   const changes = outbox.changes(shown.room);
   return changes.size ? messages.map((item) => changed(item, changes.get(item.seq))) : messages;
@@ -134,15 +134,15 @@ function as(messages) {
 
 const near = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
 
-// One painting for all that has come. It takes a tenth of the time at most: where much is said, or
-// on a slow machine, more comes at once, and the keys get through in between.
+// Paints soon, once for all changes until then. Painting takes a tenth of the time at most: in a
+// busy room, or on a slow machine, one painting shows more, and the keyboard still works.
 function soon() {
   const wait = rested - performance.now();
-  due ||= wait > 0 ? setTimeout(() => nextFrame(draw), wait) : nextFrame(draw);
+  drawTimer ||= wait > 0 ? setTimeout(() => nextFrame(draw), wait) : nextFrame(draw);
 }
 
 function draw() {
-  due = 0;
+  drawTimer = 0;
   if (!settled) return;
   const began = performance.now();
   paint();
@@ -151,7 +151,7 @@ function draw() {
   rested = now + Math.min(REST * (now - began), REST_MS_MAX);
 }
 
-// What should be there, in order.
+// The items that should be on the screen, in order.
 function wanted() {
   const out = [];
   let day = "";
@@ -164,7 +164,7 @@ function wanted() {
     if (dayOf(date) !== day) {
       day = dayOf(date);
       last = null;
-      // Where a clock was set back, a day may come twice.
+      // If the clock was set back, a day may appear twice.
       out.push({ key: `day/${key}`, mark: `${day} ${today}`, make: () => dayRow(date) });
     }
     if (!line && item.seq > shown.line && !isMe(author)) {
@@ -183,7 +183,7 @@ function wanted() {
   const own = new Set();
   for (const item of as(shown.list)) {
     if (item.client_id && isMe(item.author)) own.add(item.client_id);
-    // Keeps its key from the moment it is written, so that it stays where it is when it is sent.
+    // A message keeps the key of its unsent item, so its element stays when it is sent.
     message(item, item.client_id ? `${item.author}/${item.client_id}` : `seq/${item.seq}`, item);
   }
   if (!shown.moreAfter) {
@@ -210,7 +210,7 @@ function paint() {
     ? document.activeElement.closest("#messages > li")?.dataset.key : null;
   const items = wanted();
   const next = new Map();
-  // What is gone goes first: what is left is then in order, and stays where it is.
+  // Remove missing items first: the others are then in order, and stay where they are.
   const keys = new Set(items.map(({ key }) => key));
   for (const [key, { element }] of rows) if (!keys.has(key)) element.remove();
   let cursor = list.firstElementChild;
@@ -244,13 +244,13 @@ function paint() {
     : "No messages yet. Say hello!";
   if (stuck) scroller.scrollTop = scroller.scrollHeight;
   else if (anchor) {
-    // Found by its key: it may have been drawn again, now that another stands above it.
-    const place = rows.get(anchor.dataset.key)?.element;
-    if (place) scroller.scrollTop += place.getBoundingClientRect().top - before;
+    // Found by key: a new element may have replaced it.
+    const now = rows.get(anchor.dataset.key)?.element;
+    if (now) scroller.scrollTop += now.getBoundingClientRect().top - before;
   }
 }
 
-// Changes all of a message but its words, so that what is selected in them stays selected.
+// Changes everything of a message except its text, so that a selection in the text stays.
 function redress(element, fresh) {
   for (const name of ["class", "data-seq", "data-client"]) {
     const value = fresh.getAttribute(name);
@@ -258,14 +258,14 @@ function redress(element, fresh) {
     else element.setAttribute(name, value);
   }
   element.firstElementChild.replaceWith(fresh.firstElementChild);
-  const [what, other] = [element, fresh].map((row) => row.querySelector(".what"));
-  const body = what.querySelector(".body");
-  for (const child of [...what.children]) if (child !== body) child.remove();
+  const [parts, other] = [element, fresh].map((row) => row.querySelector(".what"));
+  const body = parts.querySelector(".body");
+  for (const child of [...parts.children]) if (child !== body) child.remove();
   let before = true;
   for (const child of [...other.children]) {
     if (child.classList.contains("body")) before = false;
     else if (before) body.before(child);
-    else what.append(child);
+    else parts.append(child);
   }
 }
 
@@ -275,7 +275,8 @@ function firstVisible() {
     && child.classList.contains("message"));
 }
 
-// After the screen has changed: what is near its ends is loaded, and the buttons tell the rest.
+// After each change of the screen: loads older or newer messages if an end is near, and updates the
+// buttons.
 function after() {
   if (!shown?.loaded || !settled) return;
   if (scroller.scrollTop < AHEAD) loadOlder(shown).catch(() => {});
@@ -298,7 +299,7 @@ scroller.addEventListener("scroll", () => {
   shown.stuck = near() && !shown.moreAfter;
   after();
 }, { passive: true });
-// A keyboard that opens on a phone, a text that grows: whoever was at the end stays there.
+// A phone's keyboard opens, or the composer grows: a reader at the end stays at the end.
 new ResizeObserver(() => {
   if (shown?.stuck && settled) scroller.scrollTop = scroller.scrollHeight;
 }).observe(scroller);
@@ -311,7 +312,7 @@ $("jump-unread").addEventListener("click", () => place());
 on("log", (id) => { if (shown?.room === id) soon(); });
 on("outbox", soon);
 on("link", soon);
-// What was today is yesterday at midnight.
+// At midnight "Today" becomes "Yesterday".
 let painted = dayOf(new Date());
 setInterval(() => {
   if (painted !== dayOf(new Date())) soon();
@@ -397,7 +398,7 @@ function reactions(item) {
   }));
 }
 
-// Tab reaches a single message; the arrow keys move on from it.
+// Tab reaches one message only; from there the arrow keys move the focus.
 function tabStop() {
   const element = rows.get(active)?.element ?? [...list.querySelectorAll(".message")].at(-1);
   list.querySelector('.message[tabindex="0"]')?.setAttribute("tabindex", "-1");

@@ -1,6 +1,6 @@
-// A part of Markdown, as nodes: bold, italic, strike, code, fenced code, quotes, lists, links. What
-// is not understood stays as it was written. There is no way to markup from here but `h`. All of it
-// takes time in proportion to the text, and what would become too many nodes is shown as it is.
+// A subset of Markdown as nodes: bold, italic, strike, code, fenced code, quotes, lists, links. All
+// other text stays as it was written. Nodes are made by `h` only, so a text cannot inject markup.
+// The time is linear in the length of the text. A text that needs too many nodes is shown plain.
 
 import { h } from "./dom.js";
 import { isMe } from "./state.js";
@@ -11,14 +11,14 @@ const NODES_MAX = 1000;
 const NESTED_SPACES_MAX = 24;
 const TAGS = { "**": "strong", __: "strong", "~~": "s", "*": "em", _: "em" };
 
-// `names` are those whom the text calls.
+// `names`: the names that the text mentions.
 export function markdown(text, names = [], most = NODES_MAX) {
   const page = { left: most, names: new Map(names.map((name) => [fold(name), name])) };
   const out = blocks(page, text.split("\n"), 0);
   return page.left >= 0 ? out : [h("p", {}, text)];
 }
 
-// Emoji that are shown as pictures: keycaps, flags, and others with tones, tags and joiners.
+// Emoji with a picture: keycaps, flags, and others with skin tones, tags and joiners.
 const MORE = "(?:\\ufe0f|\\p{Emoji_Modifier}|[\\u{e0020}-\\u{e007f}])*";
 const PICTURE = "(?:\\p{Emoji_Presentation}"
   + "|\\p{Extended_Pictographic}(?=\\ufe0f|\\p{Emoji_Modifier}))"
@@ -26,7 +26,7 @@ const PICTURE = "(?:\\p{Emoji_Presentation}"
 const PICTURES = new RegExp(
   `^\\s*(?:(?:[0-9#*]\\ufe0f?\\u20e3|\\p{Regional_Indicator}{2}|${PICTURE})\\s*)+$`, "u");
 
-// Nothing but a few emoji; they are shown large.
+// Whether a text consists of a few emoji, which are then shown large.
 export const onlyEmoji = (text) => text.length <= 24 && PICTURES.test(text);
 
 function blocks(page, lines, depth) {
@@ -77,7 +77,7 @@ function blocks(page, lines, depth) {
   return out;
 }
 
-// Items one below the other; those that are further in belong to the one above them.
+// Makes lists of consecutive items; an item that is indented further belongs to the one above it.
 function lists(page, items, depth) {
   const out = [];
   for (let at = 0; at < items.length;) {
@@ -118,7 +118,7 @@ function quoted(line) {
   return rest[0] === ">" ? rest.slice(rest[1] === " " ? 2 : 1) : null;
 }
 
-// An item of a list: its number, if it has one (a year is none), its words, and how far in it is.
+// A list item: its number, if any (a year is not a number of a list), its text, and its indent.
 function item(line, most = 3) {
   const rest = unindented(line, most);
   const found = /^(?:[-*+]|(\d{1,3})[.)])[ \t]/.exec(rest);
@@ -126,7 +126,7 @@ function item(line, most = 3) {
   return found && { number: found[1], words: trim(rest.slice(found[0].length)), indent };
 }
 
-// For each line that begins fenced code the line that ends it.
+// For each line that begins a block of fenced code, the index of the line that ends it.
 function closingFences(lines) {
   const ends = [];
   const next = new Map();
@@ -143,7 +143,7 @@ function closingFences(lines) {
 function inline(page, text) {
   const chars = [...text];
   const out = [];
-  const open = []; // marks that may begin something: {mark, at} in `out`
+  const open = []; // opening marks that are not closed yet: {mark, at: index in `out`}
   const push = (node) => {
     if (typeof node !== "string") page.left -= 1;
     out.push(node);
@@ -163,14 +163,14 @@ function inline(page, text) {
   return out;
 }
 
-// Marks in a row end what was begun, or begin something, or are what they are.
+// A run of marks closes open marks, or opens new ones, or is plain text.
 function mark(page, chars, { from, to, mark: c }, out, open) {
   const [before, after] = [chars[from - 1], chars[to]];
   const solid = (char) => char !== undefined && !/\s/.test(char);
   const letter = (char) => char !== undefined && /[\p{L}\p{N}_]/u.test(char);
   let left = to - from;
   const fits = (mark) => TAGS[mark] && mark[0] === c;
-  // Within a word they are part of a name, or of a sum: some_file_name, 2*3*4.
+  // Inside a word, marks are part of a name or a formula: some_file_name, 2*3*4.
   const within = (before, other) => (c === "_" || left === 1) && letter(other);
   // `__init__.py` and `__init__()` are names, too.
   const named = c === "_" && (after === "(" || (after === "." && letter(chars[to + 1])));
@@ -197,7 +197,7 @@ function mark(page, chars, { from, to, mark: c }, out, open) {
   } else if (left) out.push(c.repeat(left));
 }
 
-// Only what is safe to follow.
+// The URL of an address that is safe to follow; otherwise null.
 function address(text) {
   const url = URL.canParse(text) ? new URL(text) : null;
   return url && ["http:", "https:", "mailto:"].includes(url.protocol) ? url : null;
@@ -206,11 +206,11 @@ function address(text) {
 function link(url, label) {
   const attributes = { href: url.href, target: "_blank", rel: "noopener noreferrer nofollow" };
   const element = h("a", attributes, label);
-  // A link's text may promise another place than its address.
+  // A link whose text is not its host shows the host, too: the text may name another place.
   const place = url.host || url.pathname;
   const told = address(label.startsWith("www.") ? `https://${label}` : label);
   const same = told && (told.host || told.pathname) === place;
-  // Letters of other scripts look like ours, too: `place` has them spelled out.
+  // Letters of other scripts may look like Latin ones; `place` has them in punycode.
   if (same && label.toLowerCase().includes(place.toLowerCase())) return element;
   return h("span", {}, element, h("span", { class: "host" }, ` (${place})`));
 }

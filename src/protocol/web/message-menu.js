@@ -69,12 +69,12 @@ list.addEventListener("pointerleave", () => {
   if (!list.contains(document.activeElement)) bar.remove();
 });
 list.addEventListener("focusout", ({ relatedTarget }) => {
-  // A dialog that one of its buttons opened gives the focus back to it.
+  // A dialog that a button of the menu has opened gives the focus back to the menu.
   const elsewhere = !list.contains(relatedTarget) && !relatedTarget?.closest("dialog");
   if (elsewhere && !list.matches(":hover")) bar.remove();
 });
 list.addEventListener("click", ({ target }) => {
-  // A touch shows what can be done, the next one hides it.
+  // The first touch shows the menu, the next one hides it.
   const element = row(target);
   if (!touch() || !element || target.closest("a, button")) return;
   if (bar.isConnected && at === element && bar.dataset.open) {

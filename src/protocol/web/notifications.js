@@ -8,16 +8,16 @@ import { callsMe, isMe, keep, keepMine, on, recall, recallMine, state } from "./
 
 const LEVELS = [["all", "All messages"], ["mentions", "Mentions only"], ["none", "Off"]];
 
-// The notification level of a room: mentions only; of a direct room, all messages.
+// The notification level of a room; by default mentions, in a direct room all messages.
 const level = (room) => recallMine(`level:${room.id}`,
   room.kind === "direct" ? "all" : "mentions");
 const setLevel = (room, value) => keepMine(`level:${room.id}`, value);
 
-// A lock for each room that is visible in a tab of this browser: other tabs then do not notify of
-// its messages. And a lock for each message, so that a single tab notifies.
+// Each tab holds a lock (Web Locks) for the room that the reader sees there: other tabs then do not
+// notify of its messages. A tab takes a lock for each message, so that only one tab notifies.
 const NOTIFIED_MS = 3000;
 const home = new URL(".", location).pathname;
-const lock = (what) => `shanty:${home}${what}`;
+const lock = (name) => `shanty:${home}${name}`;
 let watched = null;
 let leave = () => {};
 
@@ -34,7 +34,7 @@ for (const event of ["focus", "blur"]) addEventListener(event, watch);
 document.addEventListener("visibilitychange", watch);
 on("rooms", watch);
 
-// What the browser calls this tab.
+// The browser's id of this tab.
 let tab;
 function self() {
   tab ??= navigator.locks.request(lock(`tab/${Math.random()}`), async ({ name }) => {
@@ -44,7 +44,7 @@ function self() {
   return tab;
 }
 
-// Whether this tab is the one that notifies.
+// Whether this tab has to notify.
 async function isMine(room, message) {
   if (!navigator.locks) return true;
   const me = await self();
@@ -59,8 +59,8 @@ async function isMine(room, message) {
   });
 }
 
-// What is read needs no notification any more.
-const notifications = new Map(); // room → what is shown of it
+// The messages of a room are read: closes its notification.
+const notifications = new Map(); // room → its open notification
 export function closeNotification(room) {
   notifications.get(room)?.close();
   notifications.delete(room);
@@ -71,7 +71,7 @@ export function closeNotification(room) {
   });
 }
 
-// As it reads, without marks.
+// The text of a message without marks.
 const plain = (message) => h("div", {}, markdown(message.text ?? "", message.mentions)
   .flatMap((block) => [block, "\n"])).textContent.trim();
 
@@ -97,15 +97,15 @@ export async function notify(room, message, open) {
       shown.close();
     };
   } catch {
-    // Phones show those of service workers only.
+    // Phones show notifications of service workers only.
     navigator.serviceWorker?.ready.then((worker) => worker.showNotification(title, options));
   }
 }
 
-// One of those was touched; the worker says which.
+// The reader has clicked a notification of the service worker, which sends its address.
 navigator.serviceWorker?.addEventListener("message", ({ data }) => { location.hash = data; });
 
-// Two short notes, so that no file is needed.
+// Two short tones, made here, so that no sound file is needed.
 function beep() {
   try {
     const audio = new AudioContext();
@@ -121,10 +121,11 @@ function beep() {
       note.stop(start + 0.25);
     });
     setTimeout(() => audio.close(), 1000);
-  } catch { /* No sound, then. */ }
+  } catch { /* The browser allows no sound. */ }
 }
 
-// The switches for it. Browsers are asked only when somebody wants to be notified.
+// The switches in the settings. The page asks the browser for permission only when the reader
+// switches notifications on.
 export function notificationFields() {
   const possible = "Notification" in globalThis && isSecureContext;
   const hint = h("p", { class: "hint", role: "status" }, possible ? ""

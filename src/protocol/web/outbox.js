@@ -1,15 +1,15 @@
-// What was done here and is not yet known to stand in the log: messages, edits, deletions and
-// reactions. Each can be sent as often as need be, and counts once. All of it is kept in this
-// browser until the server has confirmed it, in the order of doing.
+// The outbox: messages, edits, deletions and reactions that the server has not confirmed yet. Each
+// is idempotent, so the page may retry it. This browser stores them until the server confirms them,
+// and sends them in the order in which the reader made them.
 
 import { later, once, part } from "./api.js";
 import { isMe, keepMine, on, recallMine, state, tell } from "./state.js";
 
 const WAIT_MS_MAX = 30_000;
-let sending = null; // the id of what is on its way
+let sending = null; // the id of the item that is being sent
 let wait = 0;
 let timer = 0;
-let patient = 0;
+let pausedUntil = 0;
 let sent = () => {};
 let refused = () => {};
 
@@ -19,7 +19,7 @@ function store(items) {
   tell("outbox");
 }
 
-// Puts it behind all others. What it replaces is not sent any more, if it is not on its way.
+// Appends an item; removes those that it replaces, except the one that is being sent.
 function put(item, replaces = () => false) {
   store([...load().filter((queued) => queued.id === sending || !replaces(queued)),
     { id: crypto.randomUUID?.() ?? randomId(), ...item }]);
@@ -31,10 +31,10 @@ const alike = (item) => (queued) =>
   queued.kind === item.kind && queued.target === item.target && queued.emoji === item.emoji;
 
 export const outbox = {
-  // `then`: what the server answered, and to what; `failed`: why it refused, and what.
+  // Calls `then(answer, item)` after each success, `failed(failure, item)` after each refusal.
   start(then, failed) { [sent, refused] = [then, failed]; },
 
-  // Messages that are not sent yet, of a room.
+  // The unsent messages of a room.
   of(room) { return load().filter((item) => item.room === room && !item.kind); },
   get size() { return load().length; },
 
@@ -47,7 +47,7 @@ export const outbox = {
     put(item, alike(item));
   },
 
-  // Of a message that goes nothing else has to be sent.
+  // A deletion replaces all other changes of its message.
   delete(message) {
     put(about("delete", message), (queued) => queued.kind && queued.target === message.seq);
   },
@@ -57,7 +57,7 @@ export const outbox = {
     put(item, alike(item));
   },
 
-  // What was done with the messages of a room, by their numbers.
+  // The unsent changes to the messages of a room, by `seq`.
   changes(room) {
     const found = new Map();
     for (const item of load()) {
@@ -74,7 +74,7 @@ export const outbox = {
 
   drop(id) { store(load().filter((item) => item.id !== id)); },
 
-  // Said: so it needs no sending any more.
+  // The stream has brought the message, so it is sent.
   confirm(message) {
     if (!message.client_id || !isMe(message.author)) return;
     const items = load();
@@ -87,7 +87,7 @@ export const outbox = {
 
 const bare = (emoji) => emoji.replaceAll("\ufe0f", "");
 
-// A message as it will be when all has been sent.
+// A message as it will be after the unsent changes.
 export function changed(message, items = []) {
   if (!items.length || message.deleted) return message;
   const now = { ...message, reactions: { ...message.reactions }, unsent: true };
@@ -105,21 +105,21 @@ export function changed(message, items = []) {
   return now;
 }
 
-// `randomUUID` is there on secure origins only, and many a server at home has none.
+// Browsers have `randomUUID` on secure origins only, and many home servers have no certificate.
 function randomId() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)),
     (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 // While the server has asked the page to wait, no event makes it send sooner.
-function waitUntil(time) { patient = Date.now() + time; }
+function pauseFor(time) { pausedUntil = Date.now() + time; }
 
-// Asks the server for it.
+// Sends an item to the server.
 function request({ id, kind, room, target, text, emoji, on, reply_to }) {
   const path = `rooms/${room}/messages/${target}`;
   if (kind === "edit") return once("PATCH", path, { text });
   if (kind === "delete") {
-    // What is gone already is what was asked for.
+    // If the message is already deleted, the goal is reached.
     return once("DELETE", path).catch((failure) => { if (failure.status !== 404) throw failure; });
   }
   if (kind === "reaction") {
@@ -128,12 +128,12 @@ function request({ id, kind, room, target, text, emoji, on, reply_to }) {
   return once("PUT", `rooms/${room}/messages/${part(id)}`, { text, reply_to });
 }
 
-// One after the other, so that all comes in the order in which it was done.
+// Sends the items one after the other, so that they arrive in order.
 async function pump() {
   clearTimeout(timer);
   if (sending || !state.me) return;
-  if (patient > Date.now()) {
-    timer = setTimeout(pump, patient - Date.now());
+  if (pausedUntil > Date.now()) {
+    timer = setTimeout(pump, pausedUntil - Date.now());
     return;
   }
   const me = state.me;
@@ -150,12 +150,12 @@ async function pump() {
       } catch (failure) {
         if (failure.code === "unauthenticated") break;
         if (failure.passing) {
-          // Too much at once is no trouble: all of it is sent when the server says, in its order.
+          // A rate limit is no failure: the page goes on when the server allows it.
           if (failure.status === 429) wait = 0;
           else wait = Math.min(Math.max(wait * 2, 500), WAIT_MS_MAX);
           const asked = failure.retryAfter ? later(failure) : 0;
           const time = Math.max(wait * (0.5 + Math.random()), asked);
-          waitUntil(failure.status === 429 ? time : 0);
+          pauseFor(failure.status === 429 ? time : 0);
           timer = setTimeout(pump, time);
           break;
         }
@@ -164,7 +164,7 @@ async function pump() {
           if (state.me === me) refused(failure, item);
           continue;
         }
-        // Whoever deleted it meanwhile does not get it back.
+        // `load` again: if the reader has deleted the item meanwhile, it does not come back.
         const error = failure.message;
         store(load().map((queued) => (queued.id === item.id ? { ...queued, error } : queued)));
       }

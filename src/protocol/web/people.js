@@ -1,4 +1,4 @@
-// Who is in the open room, and who is typing.
+// The panel of the open room's members, and the line that names those who are typing.
 
 import { $, avatar, h, tool } from "./dom.js";
 import { get } from "./api.js";
@@ -7,15 +7,15 @@ import { isMe, keep, on, recall, room, state, tell } from "./state.js";
 
 const TYPING_MS = 6000;
 const panel = $("people");
-let due = 0;
-let write = () => {};
+let loadTimer = 0;
+let openDirect = () => {};
 
 export const people = {
-  start(direct) { write = direct; },
+  start(direct) { openDirect = direct; },
 
   async load() {
     const id = state.current;
-    clearTimeout(due);
+    clearTimeout(loadTimer);
     if (!room()?.member) {
       state.people = [];
       return draw();
@@ -29,16 +29,16 @@ export const people = {
     draw();
   },
 
-  // Whether it lies over the conversation.
+  // Whether the panel covers the conversation.
   get over() { return !panel.hidden && !wide(); },
 
-  // Many may come and go at once.
+  // Loads the members after a moment: many may join and leave at once.
   later() {
-    clearTimeout(due);
-    due = setTimeout(() => people.load(), 400);
+    clearTimeout(loadTimer);
+    loadTimer = setTimeout(() => people.load(), 400);
   },
 
-  // Where there is room for it, it is there if one has not closed it; else only when one asks.
+  // A wide screen shows the panel unless the reader has closed it; a narrow one only on request.
   suit() { show(Boolean(room()?.member) && wide() && recall("people", true)); },
 
   toggle(open = panel.hidden) {
@@ -54,7 +54,7 @@ export const people = {
     typing();
   },
 
-  // Nobody is typing in the room that is opened.
+  // Another room opens: forgets who was typing.
   still() {
     state.typing.clear();
     typing();
@@ -87,7 +87,7 @@ function draw() {
     return h("li", {}, h("button", {
       type: "button", class: person.online ? "person" : "person away",
       title: isMe(person.name) ? null : `Message ${person.name}`,
-      disabled: isMe(person.name), onclick: () => write(person.name),
+      disabled: isMe(person.name), onclick: () => openDirect(person.name),
     },
     h("span", { class: person.online ? "face here" : "face" }, avatar(person.name, person.color)),
     h("span", { class: "name" }, person.name), h("span", { class: "hint" }, words.join(", ")),

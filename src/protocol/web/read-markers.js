@@ -8,22 +8,22 @@ import { on, room, state } from "./state.js";
 
 const READ_MS = 600;
 const RETRY_MS = 5000;
-const marks = new Map(); // room → up to where, until the server knows it
-let due = 0;
+const marks = new Map(); // room → the marker that the server has not confirmed yet
+let readTimer = 0;
 let retryTimer = 0;
 let read = () => {};
 
 export const readMarkers = {
   start(then) { read = then; },
 
-  // The screen has changed.
+  // Called when the screen has changed.
   settled() {
     const current = room();
-    if (due || !current?.member || !log.atEnd || !looking()) return;
+    if (readTimer || !current?.member || !log.atEnd || !looking()) return;
     const seq = log.lastSeq;
     if (seq <= (current.read_seq ?? 0)) return;
-    due = setTimeout(() => {
-      due = 0;
+    readTimer = setTimeout(() => {
+      readTimer = 0;
       if (room()?.id !== current.id || !looking()) return;
       const upto = Math.max(seq, log.atEnd ? log.lastSeq : 0);
       read(room(), upto);

@@ -1,4 +1,4 @@
-// The rooms at the side, and the way between them.
+// The list of rooms at the side, and the addresses of rooms.
 
 import { $, ICON, avatar, h, icon, nextFrame } from "./dom.js";
 import { keep, on, recall, state } from "./state.js";
@@ -11,7 +11,7 @@ export function address(id, seq) {
   return `#/room/${id}${seq ? `/${seq}` : ""}`;
 }
 
-// Which room an address is about.
+// The room in the page's address, and the message.
 export function addressed() {
   const hash = /^#\/room\/(\d+)(?:\/(\d+))?$/.exec(location.hash);
   return hash && { id: Number(hash[1]), seq: hash[2] ? Number(hash[2]) : undefined };
@@ -72,10 +72,10 @@ function section(title, rooms, open = true) {
   return part;
 }
 
-let due = 0;
+let drawTimer = 0;
 let badge = 0;
 function draw() {
-  due = 0;
+  drawTimer = 0;
   const focused = side.contains(document.activeElement)
     ? document.activeElement.getAttribute("href") : null;
   const { rooms, direct, others } = sorted();
@@ -112,19 +112,19 @@ const dotted = (color) => `data:image/svg+xml,${encodeURIComponent(
   + '<path d="M30 12v28H14zM34 18c9 4 14 12 15 22H34z" fill="#fff"/>'
   + `<circle cx="48" cy="48" r="15" fill="${color}" stroke="#fff" stroke-width="4"/></svg>`)}`;
 
-export function soon() { due ||= nextFrame(draw); }
-// A hidden tab paints nothing, but its title counts.
+export function soon() { drawTimer ||= nextFrame(draw); }
+// A hidden tab paints nothing, but its title shows the count.
 on("rooms", () => (document.hidden ? title() : soon()));
 on("outbox", soon);
 on("draft", soon);
 document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
 
-// The next or the previous room, as they stand at the side.
+// The next or the previous room in the list.
 export function neighbour(step) {
   const { rooms, direct } = sorted();
   const all = [...rooms, ...direct];
   const at = all.findIndex((room) => room.id === state.current);
-  // From a room that is not among them, up leads to the last and down to the first.
+  // From a room outside the list, up leads to the last room and down to the first.
   const from = at < 0 && step < 0 ? 0 : at;
   return all[(from + step + all.length) % all.length]?.id;
 }

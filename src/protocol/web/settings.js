@@ -86,7 +86,7 @@ async function sessions(list) {
     }, "Log out"))));
 }
 
-// What a person would call that browser.
+// A browser's name for people, from its `User-Agent`.
 function agent(text) {
   const browser = /(Edg|OPR|Firefox|Chrome|Safari|curl)/.exec(text)?.[1] ?? "";
   const system = /(Android|iPhone|iPad|Windows|Mac OS|Linux)/.exec(text)?.[1] ?? "";

@@ -1,31 +1,31 @@
-// The page opens without a connection, too: a service worker keeps it (sw.js). Browsers have them
-// on secure origins only.
+// Registers the service worker (sw.js), which caches the page, so that the page also opens without
+// a connection. Browsers have service workers on secure origins only.
 
 import { $ } from "./dom.js";
 import { on, state } from "./state.js";
 
 const workers = navigator.serviceWorker;
 
-async function keep() {
+async function register() {
   const registration = await workers.register("sw.js").catch(() => null);
-  // After a reconnect the server may be a newer version.
+  // While the connection was lost, the server may have been updated.
   on("link", () => { if (state.link === "open") registration?.update().catch(() => {}); });
 }
 
-// A page that stays open for weeks would stay what it was. It becomes the newer one while nobody
-// looks, unless somebody is in the middle of something.
-let renewed = false;
-function renew() {
+// A page that stays open for weeks still has to be updated. It reloads while it is hidden, unless
+// the reader is signing in, writing, or in a dialog.
+let outdated = false;
+function reload() {
   const busy = !state.me || $("text").value || document.querySelector("dialog[open]");
-  if (renewed && document.hidden && !busy) location.reload();
+  if (outdated && document.hidden && !busy) location.reload();
 }
 
 if (workers) {
   const before = workers.controller;
   workers.addEventListener("controllerchange", () => {
-    renewed = Boolean(before);
-    renew();
+    outdated = Boolean(before);
+    reload();
   });
-  document.addEventListener("visibilitychange", renew);
-  keep();
+  document.addEventListener("visibilitychange", reload);
+  register();
 }

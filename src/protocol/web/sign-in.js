@@ -10,7 +10,7 @@ let entered = () => {};
 export const signIn = {
   start(then) { entered = then; },
 
-  // Shows the sign-in screen. `why`: why the session ended; `name`: the guest name before.
+  // Shows the sign-in screen. `why`: why the session ended; `name`: the reader's last guest name.
   open(why = "", name = "") {
     const already = !$("sign-in").hidden;
     $("app").hidden = true;
@@ -18,7 +18,7 @@ export const signIn = {
     $("sign-in-trouble").textContent = why;
     document.title = "Shanty";
     if (name) $("guest-name").value = name;
-    ways();
+    showForms();
     if (!already && !touch()) $("guest-name").focus();
   },
 
@@ -28,12 +28,12 @@ export const signIn = {
     $("fresh").hidden = true;
     $("lead").hidden = false;
     $("fresh-key").textContent = "";
-    ways();
+    showForms();
   },
 };
 
-// The ways in that this server leaves open.
-function ways() {
+// Shows the forms that this server allows.
+function showForms() {
   const { guests, registration } = state.server;
   $("guest").hidden = guests === false;
   $("pick").hidden = $("guest").hidden;
@@ -82,7 +82,7 @@ onSubmit("register", async ({ username }) => {
   $("fresh-copy").focus();
 });
 
-// Sent as a form with a name and a password, so that password managers offer to keep both.
+// The form has a name and a password, so that password managers offer to store both.
 onSubmit("fresh", async ({ password }) => {
   await post("sessions", { key: password.value, remember: true });
   entered();
@@ -100,8 +100,9 @@ $("fresh-download").addEventListener("click", () => {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 });
 
-// Browsers have a clipboard on secure origins; elsewhere a selection does it.
-export async function copy(text, what) {
+// Copies a text. Browsers have a clipboard API on secure origins only; elsewhere the page selects
+// the text in a field and copies the selection.
+export async function copy(text, label) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -114,10 +115,10 @@ export async function copy(text, what) {
     field.remove();
     if (!done) return toast("Couldn't copy. Select the text and copy it manually.");
   }
-  toast(`${what} copied`);
+  toast(`${label} copied`);
 }
 
-// The account or guest that is logged in; null: nobody is.
+// The account or guest of this session; null if there is no session.
 export async function whoAmI() {
   const me = await get("me").catch((failure) => {
     if (failure.status === 401) return null;

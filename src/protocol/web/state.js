@@ -1,4 +1,4 @@
-// What the page knows, who is told when it changes, and what it keeps in this browser.
+// The page's state, the events that report its changes, and its storage in this browser.
 
 import { fold } from "./words.js";
 
@@ -15,48 +15,48 @@ export const state = {
 };
 
 const bus = new EventTarget();
-export const on = (what, then) => bus.addEventListener(what, (event) => then(event.detail));
-export const tell = (what, detail) => bus.dispatchEvent(new CustomEvent(what, { detail }));
+export const on = (type, then) => bus.addEventListener(type, (event) => then(event.detail));
+export const tell = (type, detail) => bus.dispatchEvent(new CustomEvent(type, { detail }));
 
 export const room = () => state.rooms.get(state.current);
 export const same = (name, other) => name === other || fold(name ?? "") === fold(other ?? "");
 export const isMe = (name) => same(name, state.me?.name);
-// A guest's name may have been another guest's before. (An unsent message has no number.)
+// An older message under a guest's name may be another guest's. (An unsent message has no `seq`.)
 export const isMine = ({ author, seq }) => isMe(author) && !(seq < state.me.since);
 // A mention by a blocked person does not count.
 export const callsMe = ({ author, mentions }) => Boolean(mentions?.some(isMe))
   && !state.blocked.some((name) => same(name, author));
 
-// Storage may be full, or forbidden; the page then forgets, and goes on.
+// If the browser's storage is full or forbidden, these values last until the page closes.
 const fallback = new Map();
-// Other chats may live on the same host, below other paths.
+// Another instance of the page may be served by the same host, below another path.
 const home = new URL(".", location).pathname.slice(1);
-const key = (what) => `shanty:${home}${what}`;
+const key = (name) => `shanty:${home}${name}`;
 
-export function recall(what, otherwise = null) {
+export function recall(name, otherwise = null) {
   try {
-    const text = fallback.get(what) ?? localStorage.getItem(key(what));
+    const text = fallback.get(name) ?? localStorage.getItem(key(name));
     return text ? JSON.parse(text) : otherwise;
   } catch {
     return otherwise;
   }
 }
 
-export function keep(what, value) {
+export function keep(name, value) {
   const text = value === null ? null : JSON.stringify(value);
-  fallback.delete(what);
+  fallback.delete(name);
   try {
-    if (text === null) localStorage.removeItem(key(what));
-    else localStorage.setItem(key(what), text);
+    if (text === null) localStorage.removeItem(key(name));
+    else localStorage.setItem(key(name), text);
   } catch {
-    if (text !== null) fallback.set(what, text);
+    if (text !== null) fallback.set(name, text);
   }
 }
 
-// Settings of one person in this browser.
-const mine = (what) => `${state.me?.name.toLowerCase()}:${what}`;
-export const recallMine = (what, otherwise) => recall(mine(what), otherwise);
-export const keepMine = (what, value) => keep(mine(what), value);
+// Values of one person in this browser.
+const mine = (name) => `${state.me?.name.toLowerCase()}:${name}`;
+export const recallMine = (name, otherwise) => recall(mine(name), otherwise);
+export const keepMine = (name, value) => keep(mine(name), value);
 
 export function forgetMine() {
   const prefix = key(mine(""));
@@ -65,5 +65,5 @@ export function forgetMine() {
     for (const name of Object.keys(localStorage)) {
       if (name.startsWith(prefix)) localStorage.removeItem(name);
     }
-  } catch { /* There is nothing kept. */ }
+  } catch { /* Storage is forbidden: nothing is stored. */ }
 }

@@ -1,13 +1,13 @@
-// The stream of everything that happens: a websocket, or server-sent events where websockets do
-// not get through. It comes back by itself, where it was: `<epoch>:<seq>`.
+// The stream of events: a websocket, or server-sent events if something blocks websockets. After a
+// lost connection it resumes at its position, `<epoch>:<seq>`.
 
 import { get } from "./api.js";
 import { toast } from "./dom.js";
 import { state, tell } from "./state.js";
 
-const SILENCE_MS = 60_000; // The server says something every 25 s.
+const SILENCE_MS = 60_000; // The server sends a frame every 25 s at least.
 const RETRY_MS_MAX = 30_000;
-const BLOCKED_AFTER = 2; // So many websockets fail while the server answers: they are blocked.
+const BLOCKED_AFTER = 2; // Websockets are blocked if this many fail while the server answers.
 
 let socket = null;
 let source = null;
@@ -16,8 +16,8 @@ let failures = 0;
 let blocked = 0;
 let timer = 0;
 let watch = 0;
-let patient = 0; // until when nothing is said
-let warned = false; // The reader knows that it is the second best.
+let pausedUntil = 0; // until then nothing is sent
+let warned = false; // the reader knows that websockets are blocked
 let running = false;
 let hear = () => {};
 
@@ -41,7 +41,7 @@ export const stream = {
     drop();
   },
 
-  // What is missed now is not asked for again: everything is loaded afresh.
+  // Connects without a position: the page loads everything again instead.
   afresh() {
     cursor = null;
     this.retry();
@@ -53,9 +53,9 @@ export const stream = {
     connect();
   },
 
-  // Says something that need not arrive; nothing, while the server has asked for patience.
+  // Sends a frame that may get lost; drops it while the server has asked the page to wait.
   say(frame) {
-    if (patient > Date.now() || socket?.readyState !== WebSocket.OPEN) return;
+    if (pausedUntil > Date.now() || socket?.readyState !== WebSocket.OPEN) return;
     socket.send(JSON.stringify(frame));
   },
 };
@@ -97,7 +97,7 @@ function connect() {
   guard();
 }
 
-// A connection that says nothing for long is dead, whatever the browser thinks.
+// A connection that stays silent for long is dead, even if the browser reports it as open.
 function guard() {
   clearTimeout(watch);
   watch = setTimeout(() => lose(1006, true), state.link === "open" ? SILENCE_MS : 15_000);
@@ -124,14 +124,14 @@ function take(data) {
       return;
     case "error":
       if (frame.error.code === "rate_limited") {
-        patient = Date.now() + (frame.error.retry_after_ms ?? 1000);
+        pausedUntil = Date.now() + (frame.error.retry_after_ms ?? 1000);
       }
       return;
     case "ack":
       return;
     default:
       if (frame.seq && cursor) {
-        // What has been heard is not heard again.
+        // A replayed frame that the page already has.
         if (frame.seq <= cursor.seq && frame.type !== "caught_up" && frame.type !== "ping") return;
         cursor.seq = Math.max(cursor.seq, frame.seq);
       }
@@ -145,21 +145,22 @@ async function lose(code, opened = true) {
   stream.lostAt ||= Date.now();
   if (state.link === "replaced") return tell("link");
   state.link = "lost";
-  // Twice as long each time, and never all clients at once.
+  // Exponential back-off with jitter.
   const wait = Math.min(500 * 2 ** failures, RETRY_MS_MAX) * (0.5 + Math.random());
   failures += 1;
   stream.retryAt = Date.now() + wait;
   clearTimeout(timer);
   timer = setTimeout(connect, wait);
   tell("link");
-  // Why? A session that has ended says so here, and whoever answers here blocks websockets.
+  // A request shows the cause: if the session has ended, it is refused; if it succeeds although the
+  // websocket did not open, something blocks websockets.
   if (code === 1008 || !opened) {
     const answers = await get("me").then(() => true, () => false);
     if (answers && !opened) blocked += 1;
   }
 }
 
-// The network or the reader is back: no reason to wait any longer.
+// The network or the reader is back: connects at once.
 function back() {
   if (running && state.link === "lost") stream.retry();
 }

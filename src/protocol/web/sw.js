@@ -1,13 +1,12 @@
-// Keeps the page in this browser, so that it opens without a connection, too. It holds the files
-// of one version, all or none; what people say, and all else that the server answers, it never
-// touches.
+// The service worker: it caches the page's files, so that the page also opens without a connection.
+// It caches all files of one version or none, and never a message or another answer of the server.
 
-// The build completes these: the folder's name changes with whatever is in it.
+// The build completes these. The folder's name contains a hash of the files.
 const FOLDER = "web/";
 const FILES = [];
 
 const WAIT_MS = 4000;
-// Other chats may live on the same host, below other paths.
+// Another instance of the page may be served by the same host, below another path.
 const OURS = `shanty ${registration.scope} `;
 const CACHE = OURS + FOLDER;
 
@@ -18,7 +17,8 @@ addEventListener("install", (event) => {
 
 async function fill() {
   const page = await fetch("./", { cache: "no-cache" });
-  // The server may have become another one since it gave us this script; the next one is right.
+  // The server may have been updated since it sent this script: then this installation fails, and
+  // the browser installs the new server's script later.
   if (!page.ok || !(await page.clone().text()).includes(FOLDER)) throw new Error("another version");
   const cache = await caches.open(CACHE);
   await cache.addAll(FILES.map((name) => FOLDER + name));
@@ -40,8 +40,8 @@ addEventListener("fetch", (event) => {
   else if (path.startsWith(FOLDER)) event.respondWith(file(request));
 });
 
-// The server's page, so that nobody stays with an old one; the kept one where there is no server,
-// or only a proxy before it that says so.
+// Answers with the server's page, so that an update arrives. If the server does not answer, or only
+// a proxy answers with an error, answers with the cached page.
 async function page(request) {
   const kept = await caches.match("./", { cacheName: CACHE });
   try {
@@ -53,12 +53,12 @@ async function page(request) {
   }
 }
 
-// What is in the folder never changes.
+// A file in the folder never changes, so a cached copy is always right.
 async function file(request) {
   return await caches.match(request, { cacheName: CACHE }) ?? fetch(request);
 }
 
-// A notification leads to its message, in a page that is open if there is one.
+// A click on a notification shows its message: in an open page, or else in a new one.
 addEventListener("notificationclick", (event) => {
   const { notification } = event;
   notification.close();
@@ -68,6 +68,6 @@ addEventListener("notificationclick", (event) => {
 async function lead(address) {
   const [page] = await clients.matchAll({ type: "window", includeUncontrolled: true });
   if (!page) return clients.openWindow(`./${address}`);
-  await page.focus().catch(() => {}); // Browsers decide whether we may.
+  await page.focus().catch(() => {}); // The browser may forbid it.
   page.postMessage(address);
 }

@@ -1,13 +1,13 @@
-// What stands in a line of text: code, links, addresses, marks, and names that are called. One look
-// from its start to its end, each character once, whatever it is. The server finds by the same
-// rules who is called (src/chat/state/mentions.rs); tests/texts.json is what both are held against.
+// Finds the parts of a text: code, links, addresses, marks, and mentions. It reads each character
+// once, from the start to the end. The server finds mentions by the same rules
+// (src/chat/state/mentions.rs); tests/texts.json tests both.
 
 const NAME_MAX = 32;
 const LABEL_MAX = 500;
 const ADDRESS_MAX = 2000;
 const ESCAPED = new Set("\\`*_~[]()>#@-");
 const TAIL = new Set(".,;:!?'*_~…“”‘’«»");
-// East Asian marks end an address: closing ones where it has none that is open.
+// East Asian punctuation ends an address; a closing bracket ends it if no bracket is open.
 const STOPS = new Set("。，、！？：；");
 const WIDE_OPENS = new Set("（【《〈「『");
 const WIDE_CLOSES = new Set("）】》〉」』");
@@ -19,23 +19,24 @@ const isAlnum = (c) => c !== undefined && /[\p{Alphabetic}\p{N}]/u.test(c);
 const isMark = (c) => c !== undefined && /\p{M}/u.test(c);
 const isPlain = (c) => /[A-Za-z0-9]/.test(c);
 
-// By what two names are the same: NFKC and case, whatever a letter's form.
+// Two names are the same if this is: compatibility decomposition, and no case.
 export function fold(text) {
   const apart = (text) => text.normalize("NFKD");
   return apart(apart(text).toLowerCase().toUpperCase());
 }
 
-// In which direction a text is written: its first letter decides. (`dir=auto` would look through
-// all of it each time that a part of it changes.)
+// The direction of a text: its first letter decides. (With `dir=auto` the browser would read the
+// whole text at each change.)
 const RIGHT_TO_LEFT = new RegExp("^\\P{L}*[\\p{Script=Hebrew}\\p{Script=Arabic}"
   + "\\p{Script=Syriac}\\p{Script=Thaana}\\p{Script=Nko}]", "u");
 export const direction = (text) => (RIGHT_TO_LEFT.test(text.slice(0, 200)) ? "rtl" : "");
 
-// Keyboards put a selector behind some emoji, which nobody sees and no name may have.
+// Removes the variation selector, which is invisible and forbidden in names: keyboards add it to
+// some emoji.
 export const nameable = (text) => text.trim().replaceAll("\ufe0f", "");
 
-// Calls `on` for each part of a text, in order: `{kind, from, to}`, with what belongs to its kind.
-// `names` maps folded names to what they are; `chars` are the text's.
+// Calls `on` for each part of a text, in order: `{kind, from, to}`, with the fields of its kind.
+// `chars`: the characters of the text. `names`: the names that it may mention, by their folds.
 export function parts(chars, names, on) {
   const ticks = runsOfTicks(chars);
   let plain = 0;
@@ -76,14 +77,14 @@ export function parts(chars, names, on) {
   if (plain < at) on({ kind: "text", from: plain, to: at });
 }
 
-// How often a character stands there in a row.
+// The length of the run of equal characters at a position.
 export function run(chars, at) {
   let to = at;
   while (chars[to] === chars[at] && to < chars.length) to += 1;
   return to - at;
 }
 
-// Where each run of backticks begins, by length.
+// The positions of the runs of backticks, by length.
 function runsOfTicks(chars) {
   const runs = new Map();
   for (let at = chars.indexOf("`"); at >= 0; at = chars.indexOf("`", at)) {
@@ -98,11 +99,11 @@ function runsOfTicks(chars) {
 function code(chars, ticks, at) {
   const from = at + run(chars, at);
   const runs = ticks.get(from - at);
-  // One looks forward only.
+  // Runs before this one cannot close it.
   while (runs && runs.starts[runs.next] < from) runs.next += 1;
   const close = runs?.starts[runs.next];
   if (close === undefined) return { kind: "text", to: from };
-  // A space inside keeps backticks apart, and is not of the code.
+  // One space at each end is not part of the code: it separates backticks inside from the marks.
   let [start, end] = [from, close];
   const spaced = chars[start] === " " && chars[end - 1] === " ";
   if (spaced && chars.slice(start, end).some((c) => !isSpace(c))) {
@@ -122,7 +123,7 @@ function link(chars, at) {
   if (open === at + 1 || chars[open] !== "]" || chars[open + 1] !== "(") return null;
   const from = open + 2;
   let depth = 0;
-  // Brackets within the address are in pairs.
+  // Brackets inside the address come in pairs.
   const close = count(chars, from, ADDRESS_MAX, (c) => {
     depth += c === "(" ? 1 : c === ")" ? -1 : 0;
     return depth >= 0 && !isSpace(c) && c !== "<" && c !== ">";
@@ -139,7 +140,7 @@ function address(chars, at) {
   return scheme ? rest(chars, at, at + scheme.length) : null;
 }
 
-// An address without its scheme, at the beginning of a word.
+// An address without a scheme, at the beginning of a word.
 function www(chars, at) {
   const before = chars[at - 1];
   const word = before !== undefined && isAlnum(before) && script(before) !== 3;
@@ -160,7 +161,7 @@ function rest(chars, at, from) {
   return { kind: "address", to, target: chars.slice(at, to).join("") };
 }
 
-// `<https://example.org>`: all of what is between is the address.
+// `<https://example.org>`: everything between the brackets is the address.
 function enclosed(chars, at) {
   const from = at + 1;
   if (!SCHEMES.some((scheme) => begins(chars, from, scheme))) return null;
@@ -169,7 +170,7 @@ function enclosed(chars, at) {
   return { kind: "address", to: close + 1, target: chars.slice(from, close).join("") };
 }
 
-// What follows an address in a sentence is not part of it, nor brackets that it does not open.
+// Excludes punctuation at the end of an address, and closing brackets that it does not open.
 function trimmed(chars, from, to) {
   const counts = new Map();
   for (let at = from; at < to; at += 1) counts.set(chars[at], (counts.get(chars[at]) ?? 0) + 1);
@@ -183,7 +184,7 @@ function trimmed(chars, from, to) {
   return end;
 }
 
-// The longest name that somebody has, right behind an `@`.
+// The longest known name right behind an `@`.
 function call(chars, at, names) {
   const from = at + 1;
   if (!names.size || chars[from] === " ") return null;
@@ -201,7 +202,7 @@ function call(chars, at, names) {
   return best;
 }
 
-// Whether the word that ends before `end` goes on there.
+// Whether the word before `end` continues at `end`.
 function goesOn(chars, end) {
   const [last, next] = [chars[end - 1], chars[end]];
   if (next === undefined) return false;
@@ -222,7 +223,7 @@ function script(c) {
   return KATAKANA.test(c) ? 1 : HANGUL.test(c) ? 2 : UNSPACED.test(c) ? 3 : 0;
 }
 
-// Whether a word ends between two letters, as it does in scripts that have no spaces.
+// Whether a word may end between two letters: scripts without spaces, and changes of script.
 function part(last, next) {
   return script(last) !== script(next) || script(last) === 3;
 }

@@ -45,7 +45,7 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
     let (mut entries, mut ended, mut said) = (0, false, None);
     let mut names = None;
     for number in 1.. {
-        let at = |what: String| format!("line {number}: {what}");
+        let at = |message: String| format!("line {number}: {message}");
         line.clear();
         let most = IMPORT_LINE_BYTES_MAX as u64 + 1;
         let read = lines.by_ref().take(most).read_line(&mut line);
@@ -61,7 +61,7 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
             Err(_) => return Err(at("this is not a JSON object".to_owned())),
         };
         let kind = fields.get("kind").and_then(Value::as_str).unwrap_or_default();
-        let of_beside = BESIDE.iter().find(|(one, _, _)| *one == kind);
+        let of_beside = BESIDE.iter().find(|(name, _, _)| *name == kind);
         if ended || (number == 1) != (kind == "shanty") {
             return Err(at("this is not an export of shanty".to_owned()));
         }
@@ -78,9 +78,9 @@ fn fill(connection: &Connection, mut lines: impl BufRead) -> Result<u64, String>
                     return Err(at("entries are missing: export again".to_owned()));
                 }
                 if sealed != Some(&crypto::hex(&sum.finalize_reset())) {
-                    let what = "this is not what was exported: it was altered, or damaged on the \
-                                way; export again";
-                    return Err(what.to_owned());
+                    let message = "this is not what was exported: it was altered, or damaged on \
+                                   the way; export again";
+                    return Err(message.to_owned());
                 }
             }
             (_, Some((_, table, columns))) => {

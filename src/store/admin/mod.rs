@@ -198,9 +198,9 @@ fn look(path: &Path, older: bool) -> Result<Connection, OpenError> {
     }
     if found < known && !older {
         let (found, known) = (schema::number(found), schema::number(known));
-        let what = format!("made by an older shanty (schema {found}, this one knows {known})");
+        let message = format!("made by an older shanty (schema {found}, this one knows {known})");
         return Err(OpenError::Other(format!(
-            "{what}: start this one on it, or restore it, first"
+            "{message}: start this one on it, or restore it, first"
         )));
     }
     Ok(connection)
@@ -268,9 +268,9 @@ fn replace(
     let place = fs::canonicalize(db).unwrap_or_else(|_| db.to_owned());
     let there = fs::symlink_metadata(&place).is_ok();
     if there && !force {
-        let what =
+        let message =
             "there is already a database: choose another with --db, or replace it with --force";
-        return Err(format!("{}: {what}", db.display()));
+        return Err(format!("{}: {message}", db.display()));
     }
     // Held to the end: no server may start with the old database.
     let held = there.then(|| store::lock(&place)).transpose().map_err(at(db))?;

@@ -28,8 +28,8 @@ pub(super) fn verify(connection: &Connection) -> Result<String, OpenError> {
     said
 }
 
-fn wrong<T>(what: String) -> Result<T, OpenError> {
-    Err(OpenError::Corrupt(what))
+fn wrong<T>(fault: String) -> Result<T, OpenError> {
+    Err(OpenError::Corrupt(fault))
 }
 
 pub(super) fn all(connection: &Connection) -> Result<String, OpenError> {
@@ -96,7 +96,7 @@ fn meta(connection: &Connection) -> Result<(), OpenError> {
 /// [`OpenError::Corrupt`] with the first object that is extra, different, or missing.
 pub(super) fn objects(connection: &Connection, replica: &Replica) -> Result<(), OpenError> {
     match schema::difference(connection, replica.connection())? {
-        Some(what) => wrong(what.replace('\n', " ")),
+        Some(fault) => wrong(fault.replace('\n', " ")),
         None => Ok(()),
     }
 }
@@ -236,7 +236,7 @@ impl Log {
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
         let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, banned, .. } = &expected;
-        for (what, same) in [
+        for (tables, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
             ("rooms or memberships", *rooms == found.rooms),
@@ -247,7 +247,7 @@ impl Log {
             ("last numbers", expected == found),
         ] {
             if !same {
-                return wrong(format!("the {what} differ from the log"));
+                return wrong(format!("the {tables} differ from the log"));
             }
         }
         let ends = "SELECT (SELECT count(*) FROM gap), (SELECT coalesce(max(seq), 0) FROM gap)";
@@ -265,7 +265,7 @@ impl Log {
             let reaction = (target, emoji.bare(), whose(&entries::author(row)?));
             let seq = Seq(entries::unsigned(row.get("seq")?));
             let mut known = self.reactions.remove(&reaction).unwrap_or_default();
-            let Some(at) = known.iter().position(|one| *one == seq) else {
+            let Some(at) = known.iter().position(|other| *other == seq) else {
                 return wrong(format!("message {target} has a reaction that is not in the log"));
             };
             known.swap_remove(at);
@@ -443,7 +443,7 @@ fn comparable(mut snapshot: Snapshot) -> Snapshot {
     for session in &mut snapshot.sessions {
         session.last_used = Time(0);
     }
-    let deleted = snapshot.deleted.iter_mut().map(|one| &mut one.room);
+    let deleted = snapshot.deleted.iter_mut().map(|deleted| &mut deleted.room);
     for member in snapshot.rooms.iter_mut().chain(deleted).flat_map(|room| &mut room.members) {
         member.read = Seq(0);
     }

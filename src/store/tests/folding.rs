@@ -77,7 +77,7 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
         8 | 9 => Entry::RoomChanged {
             room,
             settings,
-            generation: chance.roll(9),
+            password_generation: chance.roll(9),
             link: (chance.roll(3) == 0).then_some(drawn),
             keep_members: chance.roll(2) == 0,
         },

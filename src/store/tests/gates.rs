@@ -10,9 +10,9 @@ use crate::chat::Folded;
 use crate::limits::READERS_MAX;
 use crate::store::{Found, Query, ReadError, Readers};
 
-fn wait<T>(what: impl Future<Output = T>) -> T {
+fn wait<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-    runtime.expect("a runtime").block_on(what)
+    runtime.expect("a runtime").block_on(future)
 }
 
 fn readers(scratch: &Scratch) -> Readers {

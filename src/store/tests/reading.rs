@@ -5,7 +5,7 @@ use crate::chat::Folded;
 use crate::limits::{
     ENTRIES_PAGE_BYTES, PAGE_BYTES, PAGE_MESSAGES_MAX, UNREAD_LOOKS_MAX, UNREAD_MAX,
 };
-use crate::store::{Bound, Counts, Happened, Message};
+use crate::store::{Bound, Counts, Message, RowKind};
 
 /// 20 messages in room 2, each followed by one in the lobby: 2, 4, … 40 are those of room 2.
 fn twenty() -> (Scratch, Writer) {
@@ -181,14 +181,14 @@ fn the_log_is_read_in_parts_as_it_is_now() {
     let texts: Vec<Option<&str>> = part
         .rows
         .iter()
-        .map(|row| match &row.what {
-            Happened::Said(message) => message.text.as_deref(),
-            Happened::Edited { text, .. } => text.as_deref(),
-            Happened::Other(_) => Some("other"),
+        .map(|row| match &row.kind {
+            RowKind::Said(message) => message.text.as_deref(),
+            RowKind::Edited { text, .. } => text.as_deref(),
+            RowKind::Other(_) => Some("other"),
         })
         .collect();
     assert_eq!(texts, [None, Some("second"), None, Some("second"), Some("other"), Some("other")]);
-    assert_eq!(part.rows[5].what, Happened::Other(reacts(2, 1, kept, "👍", true)));
+    assert_eq!(part.rows[5].kind, RowKind::Other(reacts(2, 1, kept, "👍", true)));
     // The same, read in parts.
     let (mut rows, mut after) = (Vec::new(), Seq(1));
     while after < Seq(7) {

@@ -187,7 +187,7 @@ fn messages_from_before_a_room_opened_are_found_only_by_readers() {
         Entry::RoomChanged {
             room,
             settings: room_settings("Cellar"),
-            generation: 1,
+            password_generation: 1,
             link: None,
             keep_members: true,
         },
@@ -202,7 +202,7 @@ fn messages_from_before_a_room_opened_are_found_only_by_readers() {
         Entry::RoomChanged {
             room,
             settings: hidden,
-            generation: 2,
+            password_generation: 2,
             link: None,
             keep_members: true,
         },

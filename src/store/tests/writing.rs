@@ -106,14 +106,14 @@ fn rows_come_back_as_they_were_written() {
         Entry::RoomChanged {
             room,
             settings: room_settings("Open"),
-            generation: 3,
+            password_generation: 3,
             link: None,
             keep_members: false,
         },
         Entry::RoomChanged {
             room,
             settings: hidden,
-            generation: u64::MAX,
+            password_generation: u64::MAX,
             link: None,
             keep_members: false,
         },
@@ -188,7 +188,7 @@ fn entries_that_do_not_fit_are_logged_and_change_nothing() {
         Entry::RoomChanged {
             room: RoomId(8),
             settings: room_settings("Nowhere"),
-            generation: 0,
+            password_generation: 0,
             link: None,
             keep_members: false,
         },

@@ -1,5 +1,5 @@
-//! The disk that the writer's loop writes to: in no hurry, full, locked by somebody, or hanging,
-//! as the weather of the run has it.
+//! The simulated disk below the writer's loop: slow, full, locked by another program, or hanging,
+//! depending on the weather.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,16 +14,16 @@ use crate::chat::simulation::disk::Disk as Log;
 use crate::limits::{BUSY_TIMEOUT_MS, WRITE_PROBE_MS};
 use crate::store::{Job, MaintenanceTask, Medium};
 
-/// What the disk is like for a while.
+/// The disk's state for a while.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Weather {
-    /// A commit takes up to so many milliseconds.
+    /// A commit takes up to this many milliseconds.
     Fine { millis: u64 },
-    /// Nothing can be written, and it says so at once.
+    /// Every write fails at once.
     Full,
-    /// Somebody else has the lock: it is waited for, and then refused.
+    /// Another program has the lock: a write waits for it, and then fails.
     Locked,
-    /// It does not say anything until this is over.
+    /// A write does not return until the weather changes.
     Hangs,
 }
 
@@ -36,7 +36,7 @@ pub struct SimulatedDisk {
 }
 
 impl SimulatedDisk {
-    /// Whether what is to be written now is.
+    /// Waits as long as the disk takes. `true`: the write succeeds.
     async fn takes(&mut self) -> bool {
         let locked = Duration::from_millis(BUSY_TIMEOUT_MS);
         loop {

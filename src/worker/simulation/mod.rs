@@ -1,17 +1,16 @@
-//! The simulator above the core: the real hub, the real line to the writer's real loop, and the
-//! real delivery rounds of several workers, and the real gate before readers, with queues that are
-//! small enough to fill; on a disk that is slow, full, locked or hangs, with workers that come
-//! late, readers that fail, and a clock that leaps. All of it follows from one seed, on one thread,
-//! in simulated time.
+//! The simulator above the core: the real hub, the real queue to the writer's real loop, the real
+//! delivery rounds of several workers, and the real queue before the readers, all with bounds small
+//! enough to reach. The disk is slow, full, locked or hanging; workers are late, readers fail, and
+//! the clock leaps. One seed decides everything, on one thread, in simulated time.
 //!
-//! Whatever happens: every ask is answered, and those that need no disk at once; every tell is
-//! replied to once, and in order; nothing is acknowledged or told that is not in the log, and of a
-//! room's messages none is left out, neither of what is heard at once nor of what is read back, by
-//! whoever asks for history or was too slow to hear. A stream that is too slow, or ends and is
-//! resumed, has in the end what one has that never left. When the disk is well again, all settles.
+//! Always true: every call is answered, at once if it needs no disk; every tell gets one reply, in
+//! order; a message is acknowledged or delivered only if it is in the log; and no message of a room
+//! is left out, whether a client hears it live, reads history, or lags and reads it back. A stream
+//! that lags, or ends and resumes, has in the end what a stream has that never ended. When the disk
+//! works again, everything settles.
 //!
 //! `SEEDS=100000 cargo test --lib worker::simulation` runs more seeds; `SEED=17 cargo test --lib
-//! worker::simulation -- --nocapture` runs one, and says what happens.
+//! worker::simulation -- --nocapture` runs one, and prints its events.
 
 mod disk;
 mod people;
@@ -49,19 +48,19 @@ use crate::worker::delivery::{Connections, Delivery, Head};
 use crate::worker::simulation::disk::{SimulatedDisk, Weather};
 use crate::worker::simulation::people::Person;
 use crate::worker::simulation::reading::SimulatedDesk;
-use crate::worker::simulation::wire::{Ear, Plain};
+use crate::worker::simulation::wire::{Plain, SimulatedSocket};
 
 const SEEDS: u64 = 200;
-/// When all is well again: how long anything may still take.
+/// The longest wait for anything once the disk works again.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Messages in the lobby before anybody comes: so far one can read.
+/// Messages that are in the lobby from the start.
 const SAID_BEFORE: u64 = 60;
-/// What people do at most, all together.
+/// The actions of all people together, at most.
 const STEPS_MAX: u64 = 1_500;
-/// Rooms that are there from the start.
+/// Rooms that exist from the start.
 pub const ROOMS: u64 = 3;
 
-/// What differs from seed to seed.
+/// The parameters of one run, drawn from its seed.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     bounds: Bounds,
@@ -69,24 +68,24 @@ pub struct Options {
     batches: usize,
     workers: usize,
     people: u64,
-    /// How long they are busy.
+    /// How long people act.
     millis: u64,
-    /// The longest that one of them pauses.
+    /// A person's longest pause.
     pause_millis: u64,
-    /// What the fine disk takes for a commit, at most.
+    /// The longest commit of a healthy disk.
     commit_millis: u64,
     session_ttl_secs: u64,
-    /// Whether there are rate limits.
+    /// Whether rate limits are on.
     limits: bool,
-    /// What a connection may have unanswered, and what its outbox holds.
+    /// The bound of a connection's unanswered tells, and of its outbox.
     unanswered_max: u32,
     outbox_max: usize,
-    /// Whether the server is told to stop while people are busy.
+    /// Whether the server shuts down while people act.
     stops: bool,
-    /// Readers of the log, and what one of them takes for a read, at most.
+    /// The number of readers of the log, and the longest read of a healthy one.
     readers: usize,
     read_millis: u64,
-    /// How often weather and clock change, in milliseconds.
+    /// The pause between two changes of the disk's state or the clock.
     change_millis: u64,
 }
 
@@ -101,7 +100,7 @@ impl Options {
             round_items: 16 << dice.below(8),
             proposed: size(dice, 64),
         };
-        // Long enough for everybody to do some hundred things, and some sixteen changes.
+        // Long enough for some hundred actions of each person, and some sixteen changes.
         let pause_millis = 1 << dice.below(10);
         let millis = 500 + 60 * pause_millis;
         Options {
@@ -124,30 +123,30 @@ impl Options {
     }
 }
 
-/// What everybody in one run shares.
+/// The state that all people of one run share.
 pub struct World {
     pub options: Options,
     pub hub: HubHandle,
     pub log: Rc<RefCell<Log>>,
-    /// The way to read it back.
+    /// The readers of history.
     pub pages: Gate<SimulatedDesk>,
-    /// The same for those who are too slow to hear all of it.
+    /// The readers for lagging clients.
     pub streams: Gate<SimulatedDesk>,
     /// The connections of each worker.
-    pub connections: Vec<Connections<Ear>>,
-    /// Up to where each worker has announced everything.
+    pub connections: Vec<Connections<SimulatedSocket>>,
+    /// The last entry that each worker has announced.
     pub heads: Vec<Head>,
-    /// Pages that were read for streams, in this run.
+    /// The number of pages that were read for streams.
     pub pages_of_streams: Cell<u64>,
-    /// How far members have read, as it was acknowledged.
+    /// The acknowledged read markers.
     pub marks: RefCell<HashMap<(RoomId, AccountId), Seq>>,
-    /// Nobody begins anything new.
+    /// From now on people begin nothing new.
     pub over: Cell<bool>,
-    /// The server has been told to stop.
+    /// The server is shutting down.
     pub stopping: Cell<bool>,
-    /// Counts what people do, and makes what must be new.
+    /// Counts the actions; also the source of new names and numbers.
     pub step: Rc<Cell<u64>>,
-    /// Everything that was answered, when, in one number.
+    /// A hash over all answers and their times.
     trace: Cell<u64>,
     loud: bool,
 }
@@ -159,19 +158,19 @@ impl World {
         self.step.get()
     }
 
-    /// Whether anybody begins something new.
+    /// Whether people may begin something new.
     pub fn is_busy(&self) -> bool {
         !self.over.get() && self.step.get() < STEPS_MAX
     }
 
-    /// Notes what has happened: the same seed is to come to the same number.
-    pub fn note(&self, what: &str) {
+    /// Records an event in the trace: the same seed must give the same trace.
+    pub fn note(&self, event: &str) {
         let at = Instant::now();
         if self.loud {
-            println!("{:>6} {at:?} {what}", self.step.get());
+            println!("{:>6} {at:?} {event}", self.step.get());
         }
         let fold = |sum: u64, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        self.trace.set(what.bytes().fold(self.trace.get(), fold));
+        self.trace.set(event.bytes().fold(self.trace.get(), fold));
     }
 }
 
@@ -184,25 +183,24 @@ fn whatever_happens() {
     }
     let mut pages = 0;
     for seed in 0..number("SEEDS").unwrap_or(SEEDS) {
-        let came = run(seed, false);
-        pages += came.pages_of_streams;
+        let result = run(seed, false);
+        pages += result.pages_of_streams;
         if seed.is_multiple_of(64) {
-            assert_eq!(came, run(seed, false), "seed {seed} went otherwise the second time");
+            assert_eq!(result, run(seed, false), "seed {seed} differs the second time");
         }
     }
-    assert!(pages > SEEDS, "hardly a stream was ever behind: {pages} pages");
+    assert!(pages > SEEDS, "hardly any stream was ever behind: {pages} pages");
 }
 
-/// What came of a run: the same of the same seed.
+/// The result of a run: the same seed gives the same result.
 #[derive(PartialEq, Debug)]
-struct Came {
+struct RunResult {
     trace: u64,
-    /// Pages that were read for streams.
     pages_of_streams: u64,
 }
 
-/// Runs one seed; says how to see it again when that fails.
-fn run(seed: u64, loud: bool) -> Came {
+/// Runs one seed; on failure prints how to repeat it.
+fn run(seed: u64, loud: bool) -> RunResult {
     let (step, mut dice) = (Rc::new(Cell::new(0)), Dice::new(seed));
     let options = Options::draw(&mut dice);
     if loud {
@@ -253,7 +251,7 @@ fn begin(options: &Options, clock: Time) -> (Chat, Log) {
     (chat, log)
 }
 
-async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u64>>) -> Came {
+async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u64>>) -> RunResult {
     let start = Instant::now();
     let noon = 1_800_000_000_000_000;
     let set = Arc::new(AtomicI64::new(noon));
@@ -327,20 +325,21 @@ async fn simulate(options: Options, mut dice: Dice, loud: bool, step: Rc<Cell<u6
         () = busy => {}
     }
     let settled = async {
-        while let Some(lived) = people.join_next().await {
-            lived.expect("a life without fault");
+        while let Some(ended) = people.join_next().await {
+            ended.expect("no panic");
         }
     };
     tokio::select! {
         biased;
         failed = &mut hub => panic!("the hub has ended: {failed:?}"),
         failed = &mut writer => panic!("the writer has ended: {failed:?}"),
-        settled = timeout(PATIENCE, settled) => settled.expect("all settles"),
+        settled = timeout(PATIENCE, settled) => settled.expect("everything settles"),
     }
-    settle(Rc::into_inner(world).expect("everybody has gone"), hub, writer).await
+    settle(Rc::into_inner(world).expect("all people have ended"), hub, writer).await
 }
 
-/// Until people have been busy for long enough: the weather changes, workers tire, the clock leaps.
+/// While people act, changes the disk's state, delays workers, and moves the clock. Then repairs
+/// everything.
 async fn change(
     world: &World,
     dice: &mut Dice,
@@ -382,8 +381,12 @@ async fn change(
     world.over.set(true);
 }
 
-/// A worker, as [`run`](super::run) has it, but that it may be late.
-async fn work(mut rounds: Rounds, mut delivery: Delivery<Ear>, late: Rc<Cell<Duration>>) {
+/// A worker's loop as in [`run`](super::run), except that it may be late.
+async fn work(
+    mut rounds: Rounds,
+    mut delivery: Delivery<SimulatedSocket>,
+    late: Rc<Cell<Duration>>,
+) {
     while let Some(items) = rounds.recv().await {
         if !late.get().is_zero() {
             sleep(late.get()).await;
@@ -396,21 +399,22 @@ async fn work(mut rounds: Rounds, mut delivery: Delivery<Ear>, late: Rc<Cell<Dur
     }
 }
 
-/// The end: the hub ends with its last handle, the writer with the hub, and all is written down.
+/// The end of a run: the hub ends with its last handle, the writer with the hub, and everything is
+/// written.
 async fn settle(
     world: World,
     hub: tokio::task::JoinHandle<()>,
     writer: tokio::task::JoinHandle<()>,
-) -> Came {
+) -> RunResult {
     let World { hub: handle, log, marks, trace, pages_of_streams, .. } = world;
     drop(handle);
-    timeout(PATIENCE, hub).await.expect("the hub ends").expect("well");
-    timeout(PATIENCE, writer).await.expect("the writer ends").expect("well");
+    timeout(PATIENCE, hub).await.expect("the hub ends").expect("no panic");
+    timeout(PATIENCE, writer).await.expect("the writer ends").expect("no panic");
     let log = log.borrow();
-    assert!(log.is_idle(), "something was proposed, and is neither written nor refused");
+    assert!(log.is_idle(), "a proposed entry is neither written nor refused");
     for (mark, seq) in marks.borrow().iter() {
         let kept = log.marks.get(mark);
-        assert!(kept.is_some_and(|kept| kept >= seq), "{mark:?} at {seq:?} is kept as {kept:?}");
+        assert!(kept.is_some_and(|kept| kept >= seq), "{mark:?} at {seq:?} is stored as {kept:?}");
     }
-    Came { trace: trace.get(), pages_of_streams: pages_of_streams.get() }
+    RunResult { trace: trace.get(), pages_of_streams: pages_of_streams.get() }
 }

@@ -1,4 +1,4 @@
-//! What people do, at any time and in any order; and what must be true of what they hear.
+//! People's actions, at any time and in any order; and the invariants of their clients' views.
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -18,18 +18,18 @@ use crate::hub::{SubscriptionGuard, subscription_id};
 use crate::protocol::Lines;
 use crate::worker::delivery::{Head, Listener};
 use crate::worker::simulation::streams::View;
-use crate::worker::simulation::wire::Ear;
+use crate::worker::simulation::wire::SimulatedSocket;
 use crate::worker::simulation::{ROOMS, SAID_BEFORE, World};
 
-/// What needs no disk is answered within this, whatever the disk does.
+/// A call that needs no disk is answered within this time, whatever the state of the disk.
 const AT_ONCE: Duration = Duration::from_millis(20);
 
-/// What somebody is called.
+/// The name of an account.
 pub fn name(account: AccountId) -> Name {
     Name::new(&format!("p{}", account.0)).expect("a name")
 }
 
-/// A message as the log has it.
+/// The entry of a message.
 pub fn message(account: AccountId, room: RoomId, text: &str) -> Entry {
     let author = Author { account: Some(account), name: name(account) };
     let text = text.into();
@@ -41,16 +41,16 @@ pub struct Person {
     pub(super) world: Rc<World>,
     number: u64,
     pub(super) dice: Dice,
-    /// Of the session that is in use.
+    /// The key of the current session.
     session: KeyHash,
-    /// How far this person has read the lobby.
+    /// The person's read marker in the lobby.
     read: u64,
-    /// What this person's streams have told.
+    /// What the person's client has received on streams.
     pub(super) view: Option<View>,
 }
 
-/// What was told, and is to be replied to.
-struct Told {
+/// A tell without a reply so far.
+struct PendingTell {
     text: Option<String>,
     mark: String,
 }
@@ -69,7 +69,7 @@ impl Person {
         Caller::Session(self.session)
     }
 
-    /// A life: now a client of requests, now a stream, now somebody in a room.
+    /// Acts until the run is over: makes calls, opens streams, subscribes to rooms.
     pub async fn live(mut self) {
         while self.world.is_busy() {
             match self.dice.below(4) {
@@ -85,7 +85,7 @@ impl Person {
         if self.world.stopping.get() {
             return;
         }
-        // All is well again, and so what anybody wants is done, as soon as others' things are.
+        // The disk works again, so every action succeeds soon.
         for _ in 0..1_000 {
             match self.send(LOBBY).await {
                 Ok(_) => {
@@ -94,11 +94,11 @@ impl Person {
                 }
                 Err(Refusal::Unauthenticated) => drop(self.log_in().await),
                 Err(Refusal::Unavailable | Refusal::RateLimited { .. }) => {}
-                Err(refusal) => panic!("all is well, but {refusal:?}"),
+                Err(refusal) => panic!("the disk works, but {refusal:?}"),
             }
             sleep(Duration::from_millis(100)).await;
         }
-        panic!("all is well, and nothing can be said");
+        panic!("the disk works, but nobody can send");
     }
 
     pub(super) async fn pause(&mut self) {
@@ -112,18 +112,18 @@ impl Person {
         RoomId(1 + self.dice.below(ROOMS))
     }
 
-    pub(super) async fn ask(&mut self, what: impl Into<Call>) -> Result<Answer, Refusal> {
-        let what = what.into();
+    pub(super) async fn ask(&mut self, call: impl Into<Call>) -> Result<Answer, Refusal> {
+        let call = call.into();
         self.world.fresh();
         let quick = matches!(
-            what,
+            call,
             Call::Heard(_) | Call::Me(_) | Call::Present(_) | Call::View(_) | Call::Read(_)
         );
-        let shown = format!("{} asks {what:?}", self.number);
-        let new = matches!(what, Call::Login(_));
+        let shown = format!("{} calls {call:?}", self.number);
+        let new = matches!(call, Call::Login(_));
         let caller = if new { Caller::Nobody } else { Caller::Session(self.session) };
         let start = Instant::now();
-        let answer = self.world.hub.call(caller, what).await;
+        let answer = self.world.hub.call(caller, call).await;
         self.world.note(&format!("{shown}: {answer:?}"));
         assert!(!quick || start.elapsed() <= AT_ONCE, "{shown}: after {:?}", start.elapsed());
         if quick && !self.world.stopping.get() {
@@ -146,7 +146,7 @@ impl Person {
     async fn asks(&mut self) {
         for _ in 0..self.dice.below(12) {
             let room = self.room();
-            let what: Call = match self.dice.below(14) {
+            let call: Call = match self.dice.below(14) {
                 0 => call::Heard.into(),
                 1 => call::Present { room, after: 0 }.into(),
                 2 => call::View { room }.into(),
@@ -171,7 +171,7 @@ impl Person {
                     continue;
                 }
             };
-            if self.ask(what).await == Err(Refusal::Unauthenticated) {
+            if self.ask(call).await == Err(Refusal::Unauthenticated) {
                 let _ = self.log_in().await; // It may be refused.
             }
             if self.dice.one_in(2) {
@@ -194,7 +194,7 @@ impl Person {
         }
     }
 
-    /// Reads the lobby on, message by message, faster than anybody can.
+    /// Moves the read marker of the lobby, message by message, faster than a person reads.
     async fn marks(&mut self) {
         for _ in 0..self.dice.below(30) {
             let seq = 2 * self.world.options.people + ROOMS + self.read;
@@ -208,13 +208,13 @@ impl Person {
         }
     }
 
-    /// Asks, and does not wait for the answer.
+    /// Makes a call, and hangs up before the answer.
     async fn hangs_up(&mut self) {
-        let (what, millis) = (self.makes_room(), self.dice.below(20));
-        let _ = timeout(Duration::from_millis(millis), self.ask(what)).await;
+        let (call, millis) = (self.makes_room(), self.dice.below(20));
+        let _ = timeout(Duration::from_millis(millis), self.ask(call)).await;
     }
 
-    /// Says something, maybe twice, as one does who has not heard the answer.
+    /// Sends a message, sometimes twice, like a client that has not received the answer.
     pub(super) async fn send(&mut self, room: RoomId) -> Result<Answer, Refusal> {
         let (text, id) = self.words();
         let action =
@@ -226,7 +226,7 @@ impl Person {
             && let Ok(Answer::Acted(Acted { seq: again, repeated, .. })) =
                 self.ask(call::Act(action)).await
         {
-            assert_eq!((again, repeated), (*seq, true), "said again");
+            assert_eq!((again, repeated), (*seq, true), "a repeated send");
         }
         answer
     }
@@ -237,20 +237,20 @@ impl Person {
         (format!("{number} {}", "x".repeat(1 << self.dice.below(8))), id)
     }
 
-    /// What is acknowledged is in the log.
+    /// An acknowledged message is in the log.
     fn is_logged(&self, seq: Seq, text: &str) {
         let log = self.world.log.borrow();
         let index = usize::try_from(seq.0 - 1).expect("an index");
-        let (_, entry) = log.log.get(index).expect("acknowledged, and not in the log");
+        let (_, entry) = log.log.get(index).expect("an acknowledged message is in the log");
         assert!(matches!(entry, Entry::Said { text: logged, .. } if **logged == *text), "{seq:?}");
     }
 
-    /// Takes a subscription in a room; speaks, hears, and goes.
+    /// Subscribes to a room; sends, receives, and leaves.
     async fn has_subscription(&mut self) {
-        // (Of a subscription little is asked before it has missed something.)
+        // (A small outbox, so that the subscription soon lags.)
         let most = self.world.options.outbox_max.min(100 << self.dice.below(6));
-        let (worker, ear) = self.connects(most);
-        let (subscription, room) = (ear.subscription(), RoomRef::Id(self.room()));
+        let (worker, socket) = self.connects(most);
+        let (subscription, room) = (socket.subscription(), RoomRef::Id(self.room()));
         let (access, enter) = (Access::Open, self.dice.one_in(2));
         let call = call::Subscribe {
             subscription,
@@ -262,27 +262,27 @@ impl Person {
         };
         match self.world.hub.subscribe(subscription, self.caller(), call).await {
             Ok((subscription, _)) => {
-                Conversation::new(self, &ear, subscription, None, worker).hold().await
+                Conversation::new(self, &socket, subscription, None, worker).hold().await
             }
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
+        self.world.connections[worker].borrow_mut().remove(&socket.subscription());
     }
 
-    /// Opens a stream, or resumes it; speaks, hears, and goes. Or hears, until all is told up to an
-    /// entry: `true`.
+    /// Opens or resumes a stream; sends, receives, and leaves. With `upto` it only receives;
+    /// `true`: it has received everything up to that entry.
     pub(super) async fn streams(&mut self, upto: Option<Seq>) -> bool {
-        let (worker, ear) = self.connects(self.world.options.outbox_max);
-        let (subscription, mut all) = (ear.subscription(), false);
+        let (worker, socket) = self.connects(self.world.options.outbox_max);
+        let (subscription, mut all) = (socket.subscription(), false);
         let call = call::OpenStream { subscription, protocol: ProtocolId(1), only: None };
         match self.world.hub.subscribe(subscription, self.caller(), call).await {
             Ok((subscription, following)) => {
-                if let Some(lines) = self.begins(&ear, following).await {
-                    let one = Conversation::new(self, &ear, subscription, Some(lines), worker);
+                if let Some(lines) = self.begins(&socket, following).await {
+                    let talk = Conversation::new(self, &socket, subscription, Some(lines), worker);
                     match upto {
-                        Some(upto) => all = one.listen(upto).await,
-                        None => one.hold().await,
+                        Some(upto) => all = talk.listen(upto).await,
+                        None => talk.hold().await,
                     }
                     let log = self.world.log.borrow();
                     self.view.as_ref().expect("it has begun").check(&log);
@@ -291,47 +291,47 @@ impl Person {
             Err(Refusal::Unauthenticated) => drop(self.log_in().await),
             Err(_) => {}
         }
-        self.world.connections[worker].borrow_mut().remove(&ear.subscription());
+        self.world.connections[worker].borrow_mut().remove(&socket.subscription());
         all
     }
 
-    /// Connects to some worker.
-    fn connects(&mut self, outbox_max: usize) -> (usize, Rc<Ear>) {
+    /// Connects to a random worker.
+    fn connects(&mut self, outbox_max: usize) -> (usize, Rc<SimulatedSocket>) {
         let worker =
             usize::try_from(self.dice.below(self.world.connections.len() as u64)).expect("few");
         let id = subscription_id(worker, self.world.fresh());
-        let ear = Rc::new(Ear::new(id, outbox_max));
-        self.world.connections[worker].borrow_mut().insert(id, ear.clone());
-        (worker, ear)
+        let socket = Rc::new(SimulatedSocket::new(id, outbox_max));
+        self.world.connections[worker].borrow_mut().insert(id, socket.clone());
+        (worker, socket)
     }
 }
 
-/// What one connection says and hears.
+/// The client's side of one connection.
 pub struct Conversation<'a> {
     pub(super) person: &'a mut Person,
-    pub(super) ear: &'a Ear,
+    pub(super) socket: &'a SimulatedSocket,
     subscription: SubscriptionGuard,
     stream: bool,
-    /// What the connection of a stream knows of it.
+    /// The connection's view of its stream.
     pub(super) lines: Option<Lines>,
-    /// What its worker has announced.
+    /// The last entry that its worker has announced.
     pub(super) head: Head,
-    told: VecDeque<Told>,
-    /// The last message heard of each room.
+    told: VecDeque<PendingTell>,
+    /// The last received message of each room.
     last: HashMap<u64, u64>,
 }
 
 impl<'a> Conversation<'a> {
     fn new(
         person: &'a mut Person,
-        ear: &'a Ear,
+        socket: &'a SimulatedSocket,
         subscription: SubscriptionGuard,
         lines: Option<Lines>,
         worker: usize,
     ) -> Conversation<'a> {
         let (stream, head) = (lines.is_some(), person.world.heads[worker].clone());
         let (told, last) = (VecDeque::new(), HashMap::new());
-        Conversation { person, ear, subscription, stream, lines, head, told, last }
+        Conversation { person, socket, subscription, stream, lines, head, told, last }
     }
 
     async fn hold(mut self) {
@@ -342,55 +342,55 @@ impl<'a> Conversation<'a> {
                 self.makes_up().await;
             }
             self.pumps().await;
-            if self.ear.is_closed() {
+            if self.socket.is_closed() {
                 return;
             }
-            if self.ear.unanswered.get() < self.person.world.options.unanswered_max {
+            if self.socket.unanswered.get() < self.person.world.options.unanswered_max {
                 self.tell().await;
             } else {
-                self.ear.nudged.notified().await;
+                self.socket.nudged.notified().await;
             }
             if self.person.dice.one_in(3) {
                 self.person.pause().await;
             }
         }
-        // Most wait for the end of what they have begun; the others just go.
+        // Most clients wait for their replies; the others just leave.
         while self.person.dice.one_in(3) || !self.told.is_empty() {
             self.read();
             self.makes_up().await;
             self.pumps().await;
-            if self.ear.is_closed() || self.person.dice.one_in(50) {
+            if self.socket.is_closed() || self.person.dice.one_in(50) {
                 return;
             }
             if !self.told.is_empty() {
                 let patience = Duration::from_secs(200);
-                let nudged = timeout(patience, self.ear.nudged.notified()).await;
+                let nudged = timeout(patience, self.socket.nudged.notified()).await;
                 assert!(nudged.is_ok(), "{} tells are never replied to", self.told.len());
             }
         }
     }
 
-    /// Listens until everything up to an entry is told. `false`: it ends before.
+    /// Receives until everything up to an entry has arrived. `false`: the stream ends before.
     async fn listen(mut self, upto: Seq) -> bool {
-        while !self.ear.is_closed() {
+        while !self.socket.is_closed() {
             self.read();
             if self.person.view.as_ref().is_some_and(|view| view.cursor() >= upto) {
                 return true;
             }
             self.pumps().await;
-            let _ = timeout(Duration::from_millis(50), self.ear.nudged.notified()).await;
+            let _ = timeout(Duration::from_millis(50), self.socket.nudged.notified()).await;
         }
         false
     }
 
-    /// Reads back what it was too slow to hear, page by page, as a connection's own task does.
+    /// Reads back missed messages page by page, like a connection's own task.
     async fn makes_up(&mut self) {
-        while let Some((from, own)) = self.ear.lags_from() {
-            match (from, self.ear.room_id()) {
+        while let Some((from, own)) = self.socket.lags_from() {
+            match (from, self.socket.room_id()) {
                 (Some(from), Some(room)) => {
-                    self.person.catches_up(self.ear, room, from, &own).await
+                    self.person.catches_up(self.socket, room, from, &own).await
                 }
-                (None, _) => self.ear.make_up(&[], Seq(0), Seq(0)),
+                (None, _) => self.socket.make_up(&[], Seq(0), Seq(0)),
                 (_, None) => return,
             }
             self.read();
@@ -402,7 +402,7 @@ impl<'a> Conversation<'a> {
         let garbled = self.person.dice.one_in(6);
         let room = self.person.room();
         let shown = mark.clone().expect("a mark");
-        let told = Told {
+        let told = PendingTell {
             text: (!garbled).then(|| text.clone()),
             mark: if self.stream || garbled { shown.as_str().to_owned() } else { "-".to_owned() },
         };
@@ -418,15 +418,15 @@ impl<'a> Conversation<'a> {
                 ClientEvent::Room(RoomEvent::Say { name: None, color: None, text: text.into() })
             }
         };
-        self.ear.unanswered.set(self.ear.unanswered.get() + 1);
+        self.socket.unanswered.set(self.socket.unanswered.get() + 1);
         if let Err(event) = self.subscription.try_tell(event) {
             self.subscription.tell(event).await;
         }
     }
 
-    /// Looks at everything that was delivered.
+    /// Checks everything that was delivered.
     fn read(&mut self) {
-        let heard = self.ear.read();
+        let heard = self.socket.read();
         for line in heard.lines() {
             self.person.world.note(&format!("{} hears {line}", self.person.number));
             if self.stream {
@@ -444,7 +444,7 @@ impl<'a> Conversation<'a> {
                 "other" => {}
                 "ok" => {
                     let (seq, mark) = (number(word()), word().to_owned());
-                    let text = self.replied(&mark).expect("only what was meant is said");
+                    let text = self.replied(&mark).expect("only valid messages are accepted");
                     self.person.is_logged(Seq(seq), &text);
                 }
                 "no" => {
@@ -457,13 +457,13 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// Looks at a frame of a stream.
+    /// Checks a frame of a stream.
     fn hears(&mut self, line: &str) {
         let frame: Value = serde_json::from_str(line).expect("JSON");
         let mark = || frame["client_id"].as_str().expect("a client id");
         match frame["type"].as_str().expect("a type") {
             "ack" => {
-                let text = self.replied(mark()).expect("only what was meant is said");
+                let text = self.replied(mark()).expect("only valid messages are accepted");
                 self.person.is_logged(Seq(frame["seq"].as_u64().expect("a number")), &text);
             }
             "error" => drop(self.replied(mark())),
@@ -476,14 +476,14 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    /// A reply is that to the oldest tell that has none.
+    /// A reply belongs to the oldest tell without a reply.
     fn replied(&mut self, mark: &str) -> Option<String> {
         let told = self.told.pop_front().expect("a reply to nothing");
         assert_eq!(told.mark, mark, "replies are out of order");
         told.text
     }
 
-    /// A message is in the log, and is the next one of its room.
+    /// A received message is in the log, and is the next one of its room.
     fn said(&mut self, room: u64, seq: u64, text: &str) {
         self.person.is_logged(Seq(seq), text);
         let before = self.last.insert(room, seq);

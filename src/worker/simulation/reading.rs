@@ -1,5 +1,5 @@
-//! Reading the log back: the real gate, before readers that are few, slow, late, fail, or hang with
-//! their disk; and what must be true of what they find.
+//! Reading the log: the real queue before a few readers that are slow, late, fail, or hang with
+//! their disk; and the invariants of what they find.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,11 +21,11 @@ use crate::worker::delivery::Listener;
 use crate::worker::simulation::World;
 use crate::worker::simulation::disk::Weather;
 use crate::worker::simulation::people::Person;
-use crate::worker::simulation::wire::{Ear, Plain};
+use crate::worker::simulation::wire::{Plain, SimulatedSocket};
 
 const PATIENCE: Duration = Duration::from_millis(READ_WAIT_MS);
 pub const DEADLINE: Duration = Duration::from_millis(READ_DEADLINE_MS);
-/// A timer is late by that much at most.
+/// The most by which a timer is late.
 const TICK: Duration = Duration::from_millis(2);
 
 /// One reader.
@@ -33,20 +33,20 @@ pub struct SimulatedDesk {
     pub log: Rc<RefCell<Log>>,
     pub weather: watch::Receiver<Weather>,
     pub dice: RefCell<Dice>,
-    /// What a read takes, at most.
+    /// The longest read.
     pub millis: u64,
-    /// It does one job at a time.
+    /// Whether it runs a job; it runs one at a time.
     pub busy: Rc<Cell<bool>>,
 }
 
-/// What a job reads: the log, as it is at that moment.
+/// The log as a job reads it, at one moment.
 pub struct LogReader(pub Rc<RefCell<Log>>);
 
-/// Messages of one room, and whether there are more behind them.
+/// Messages of one room, and whether more follow.
 type Page = (Vec<(Seq, Box<str>)>, bool);
 
 impl LogReader {
-    /// The last entry that there is.
+    /// The last entry.
     pub fn head(&self) -> Seq {
         Seq(self.0.borrow().log.len() as u64)
     }
@@ -83,8 +83,9 @@ impl Bench for SimulatedDesk {
         assert!(!busy.replace(true), "two jobs for one reader");
         spawn_local(async move {
             let start = Instant::now();
-            // A disk that hangs holds its reader; the deadline is looked at between two steps.
-            // (It is polled: which of several a change of the weather wakes first, is not ours.)
+            // A hanging disk blocks its reader, which checks the deadline only between two steps.
+            // (Polled, because the order in which a watch channel wakes its receivers is not
+            // repeatable.)
             while *weather.borrow() == Weather::Hangs {
                 sleep(Duration::from_millis(10)).await;
             }
@@ -92,7 +93,7 @@ impl Bench for SimulatedDesk {
             sleep(takes.min(rest)).await;
             busy.set(false);
             if panics {
-                return; // The job is dropped, and what it holds.
+                return; // Drops the job, and with it the way back to its caller.
             }
             done(match takes > rest {
                 true => Err(ReadError::Late),
@@ -103,7 +104,7 @@ impl Bench for SimulatedDesk {
     }
 }
 
-/// A message as a reader of the real database has it.
+/// A message as the real reader returns it.
 pub fn message(room: RoomId, seq: Seq, text: Box<str>) -> Message {
     let author = Author { account: None, name: Name::new("somebody").expect("a name") };
     Message {
@@ -121,7 +122,7 @@ pub fn message(room: RoomId, seq: Seq, text: Box<str>) -> Message {
     }
 }
 
-/// A gate before so many readers.
+/// A queue before this many readers.
 pub fn gate(count: usize, desk: impl FnMut(usize) -> SimulatedDesk) -> Gate<SimulatedDesk> {
     Gate::new((0..count).map(desk))
 }
@@ -133,21 +134,21 @@ async fn one_page(world: Rc<World>) {
 }
 
 impl Person {
-    /// Reads a room's history from somewhere on, page by page, as far as it was heard of. Nothing
-    /// is missing in it, nothing comes twice, and all is in order, however often a page was refused
-    /// and asked for again; what was acknowledged before is there.
+    /// Reads a room's history from a random entry on, page by page, up to the core's last entry. No
+    /// message is missing, repeated or out of order, however often a page was refused and retried;
+    /// messages that were acknowledged before are there.
     pub async fn reads(&mut self) {
         let room = self.room();
         if self.dice.one_in(2) {
             let _ = self.send(room).await; // It may be refused.
         }
         let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else { return };
-        // Sometimes a whole crowd is back at once, and the gate is full.
+        // Sometimes a crowd reads at once, so that the queue is long.
         let crowd = if self.dice.one_in(6) { self.dice.below(12) } else { 0 };
         let crowd: Vec<_> = (0..crowd).map(|_| spawn_local(one_page(self.world.clone()))).collect();
         self.reads_on(room, heard).await;
-        for one in crowd {
-            one.await.expect("a read without fault");
+        for read in crowd {
+            read.await.expect("no panic");
         }
     }
 
@@ -159,7 +160,7 @@ impl Person {
             let hangs_up = self.dice.one_in(8);
             let page = self.page(room, from, limit);
             let page = match hangs_up {
-                // Whoever does so asks again, and finds no reader that is lost.
+                // A caller that hangs up and retries must find all readers available.
                 true => {
                     timeout(Duration::from_millis(40), page).await.unwrap_or(Err(ReadError::Busy))
                 }
@@ -185,7 +186,7 @@ impl Person {
         assert_eq!(found, wanted, "room {room:?} from {first:?} to {heard:?}");
     }
 
-    /// One page, from the gate. Who waits in vain has waited, and no longer than is promised.
+    /// Reads one page. A refused read has waited exactly as long as it must.
     async fn page(&mut self, room: RoomId, from: Seq, limit: usize) -> Result<Page, ReadError> {
         let (number, start) = (self.world.fresh(), Instant::now());
         let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
@@ -203,23 +204,30 @@ impl Person {
         page
     }
 
-    /// Reads back a page of what a subscription has missed; whoever cannot be told is closed.
-    pub async fn catches_up(&mut self, ear: &Ear, room: RoomId, from: Seq, own: &[Seq]) {
+    /// Reads back a page of missed messages for a subscription; closes the connection if that
+    /// fails.
+    pub async fn catches_up(
+        &mut self,
+        socket: &SimulatedSocket,
+        room: RoomId,
+        from: Seq,
+        own: &[Seq],
+    ) {
         let Ok(Answer::Heard(heard)) = self.ask(call::Heard).await else {
-            return ear.close(Disconnect::TryLater);
+            return socket.close(Disconnect::TryLater);
         };
         let limit = 1 + usize::try_from(self.dice.below(20)).expect("small");
         let job = move |reader: &LogReader| Ok(reader.page(room, from, limit));
         let page = self.world.streams.read_in_turn(DEADLINE, job).await;
         self.world.note(&format!("caught up after {from:?}: {:?}", page.is_ok()));
-        let Ok((messages, more_after)) = page else { return ear.close(Disconnect::TryLater) };
+        let Ok((messages, more_after)) = page else { return socket.close(Disconnect::TryLater) };
         let messages = messages.into_iter().map(|(seq, text)| message(room, seq, text)).collect();
         let page = store::MessagePage { messages, more_before: false, more_after };
         let missed = protocol::of_page(&Plain, "epoch", (from, heard), own, page);
-        ear.make_up(&missed.bytes, missed.upto, missed.head);
+        socket.make_up(&missed.bytes, missed.upto, missed.head);
     }
 
-    /// All is well again: whoever reads is served, as no reader was lost.
+    /// The disk works again: a read succeeds soon, as no reader was lost.
     pub async fn reads_at_last(&mut self) {
         for _ in 0..100 {
             if self.page(LOBBY, Seq(0), 200).await.is_ok() {
@@ -227,6 +235,6 @@ impl Person {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        panic!("all is well, and nothing can be read");
+        panic!("the disk works, but nobody can read");
     }
 }

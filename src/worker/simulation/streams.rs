@@ -1,5 +1,5 @@
-//! Streams that fall behind and are caught up from the log, with the real cursor and the real
-//! frames; and what a client has seen in the end that comes, is too slow, goes, and resumes.
+//! Streams that fall behind and catch up from the log, with the real cursor and the real frames;
+//! and the invariants of what a client receives that lags, leaves and resumes.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -16,20 +16,20 @@ use crate::chat::{
 use crate::codec::Disconnect;
 use crate::limits::PAGE_ENTRIES_MAX;
 use crate::protocol::{Excerpt, Lines, StreamPage};
-use crate::store::{Entries, Happened, LogRow};
+use crate::store::{Entries, LogRow, RowKind};
 use crate::time::Time;
 use crate::worker::delivery::Listener;
 use crate::worker::simulation::people::{Conversation, Person};
 use crate::worker::simulation::reading::{DEADLINE, LogReader, message};
-use crate::worker::simulation::wire::Ear;
+use crate::worker::simulation::wire::SimulatedSocket;
 use crate::worker::simulation::{World, people};
 
-/// Who belongs to which room, and since which entry.
+/// The memberships, each with the entry that began it.
 #[derive(Default)]
 struct Members(HashMap<(RoomId, AccountId), Seq>);
 
 impl Members {
-    /// As the first entries of a log have it, so many of them.
+    /// The memberships after the entries up to this one.
     fn of(log: &Log, entries: Seq) -> Members {
         let mut members = Members::default();
         for (seq, entry) in entries_of(log).take_while(|(seq, _)| *seq <= entries) {
@@ -38,7 +38,7 @@ impl Members {
         members
     }
 
-    /// Whether an entry changes anything.
+    /// Applies an entry. `true`: it has changed a membership.
     fn apply(&mut self, seq: Seq, entry: &Entry) -> bool {
         let before = self.0.len();
         match entry {
@@ -50,7 +50,7 @@ impl Members {
             Entry::MemberChanged { room, account, .. } => drop(self.0.remove(&(*room, *account))),
             Entry::RoomGone { room, .. } => self.0.retain(|(there, _), _| there != room),
             Entry::AccountEnded { .. } | Entry::RoomChanged { .. } | Entry::RoomReturned { .. } => {
-                unreachable!("nobody in the simulation does that")
+                unreachable!("the simulation has no such entry")
             }
             _ => {}
         }
@@ -61,7 +61,7 @@ impl Members {
         self.0.entry((room, account)).or_insert(seq);
     }
 
-    /// The room that an account ceases to belong to by an entry.
+    /// The room of which an account ceases to be a member by an entry.
     fn leaves(&self, account: AccountId, entry: &Entry) -> Option<RoomId> {
         let room = match entry {
             Entry::MemberChanged { room, account: who, member: false, .. } if *who == account => {
@@ -88,7 +88,7 @@ fn entries_of(log: &Log) -> impl Iterator<Item = (Seq, &Entry)> {
 }
 
 impl LogReader {
-    /// What the real reader of the database finds for a stream.
+    /// The excerpt that the real reader makes for a stream.
     fn excerpt(&self, account: AccountId, from: Seq, rows_max: usize) -> Excerpt {
         let log = self.0.borrow();
         let head = Seq(log.log.len() as u64);
@@ -121,25 +121,25 @@ impl LogReader {
 }
 
 fn row(seq: Seq, time: Time, entry: &Entry) -> LogRow {
-    let what = match entry {
+    let kind = match entry {
         Entry::Said { room, text, .. } => {
-            Happened::Said(Box::new(message(*room, seq, text.clone())))
+            RowKind::Said(Box::new(message(*room, seq, text.clone())))
         }
-        entry => Happened::Other(entry.clone()),
+        entry => RowKind::Other(entry.clone()),
     };
-    LogRow { seq, time, what }
+    LogRow { seq, time, kind }
 }
 
-/// What a client has of the log, from the first stream that it opened on.
+/// What a client has received of the log since its first stream.
 pub struct View {
     account: AccountId,
-    /// Where it began.
+    /// The cursor at the start.
     first: Seq,
-    /// So far it has been told all, as it is said: here it resumes.
+    /// The client's cursor: it resumes from here.
     cursor: Seq,
-    /// What it was told of messages and of others' memberships, in order.
+    /// The received messages and membership changes of others, in order.
     told: Vec<Seq>,
-    /// The rooms that it takes itself to be a member of.
+    /// The client's rooms, by what it has received.
     rooms: HashSet<RoomId>,
 }
 
@@ -153,8 +153,8 @@ impl View {
         self.cursor
     }
 
-    /// Takes a frame. The numbers of what happens grow strictly; those of how far all was told do
-    /// not shrink. The number and the words, if it is a message.
+    /// Takes a frame. The sequence numbers of events grow strictly; those of other frames do not
+    /// shrink. Returns the number and the text of a message.
     pub fn take(&mut self, frame: &Value) -> Option<(Seq, String)> {
         let kind = frame["type"].as_str().expect("a type");
         let number = |value: &Value| value.as_u64().expect("a number");
@@ -169,11 +169,11 @@ impl View {
                 assert!(seq >= self.cursor, "after {:?}: {frame}", self.cursor);
             }
             "presence" | "read" => {}
-            _ => panic!("nobody is told this: {frame}"),
+            _ => panic!("an unexpected frame: {frame}"),
         }
         match kind {
             "message" => {
-                said = Some((seq, frame["text"].as_str().expect("words").to_owned()));
+                said = Some((seq, frame["text"].as_str().expect("a text").to_owned()));
                 self.told.push(seq);
             }
             "member" => self.told.push(seq),
@@ -185,9 +185,9 @@ impl View {
         said
     }
 
-    /// Compares it with the log. Everything up to the cursor that the member may see was told, and
-    /// nothing else was; but for what was said in a room that they have left since, which a reader
-    /// who was too slow is not told any more.
+    /// Compares it with the log. The client has received everything up to its cursor that the
+    /// member may see, and nothing else. (One exception: a client that lags does not receive the
+    /// messages of a room that the member has left since.)
     pub fn check(&self, log: &Log) {
         let mut members = Members::of(log, self.first);
         let mut told = self.told.iter().copied().peekable();
@@ -206,7 +206,7 @@ impl View {
             let is_seen = room.filter(|room| members.has(*room, self.account));
             assert!(
                 is_seen.is_some() || !is_told,
-                "{seq:?} was told, and was not to be: {entry:?}"
+                "{seq:?} was told, but the member may not see it: {entry:?}"
             );
             if let Some(room) = is_seen.filter(|_| !is_told && seq <= self.cursor) {
                 left_out.entry(room).or_insert(seq);
@@ -214,12 +214,12 @@ impl View {
             leaves.and_then(|room| left_out.remove(&room));
         }
         self.check_rooms(log);
-        assert_eq!(told.next(), None, "told, and not in the log");
+        assert_eq!(told.next(), None, "told, but not in the log");
         assert!(left_out.is_empty(), "up to {:?} never told: {left_out:?}", self.cursor);
     }
 
-    /// The rooms: those that were left up to the cursor are none of its any more, and those that it
-    /// came to up to there, and is in still, are.
+    /// The client has no room whose membership ended up to the cursor, and has each room whose
+    /// membership began up to the cursor and has not ended since.
     fn check_rooms(&self, log: &Log) {
         let then = Members::of(log, self.cursor).rooms(self.account);
         let now = Members::of(log, Seq(u64::MAX)).rooms(self.account);
@@ -250,8 +250,12 @@ impl Person {
         lines.page_of(&self.world.hub, excerpt.ok()?, from, heard).await
     }
 
-    /// Begins what the connection knows of a stream: from now on, or where the last one ended.
-    pub async fn begins(&mut self, ear: &Ear, following: OpenedStream) -> Option<Lines> {
+    /// Begins the connection's view of a stream: from now on, or from the end of the last stream.
+    pub async fn begins(
+        &mut self,
+        socket: &SimulatedSocket,
+        following: OpenedStream,
+    ) -> Option<Lines> {
         let head = self.world.streams.read_in_turn(DEADLINE, |reader| Ok(reader.head())).await;
         let head = head.ok()?;
         if self.view.is_none() || self.dice.one_in(12) {
@@ -259,12 +263,12 @@ impl Person {
         }
         let cursor = self.view.as_ref().expect("it was just made").cursor;
         let lines = Lines::begin("epoch", self.caller(), following, cursor);
-        ear.feed_from(lines.script().cursor());
-        ear.queue(lines.script().opening());
+        socket.stream_from(lines.script().cursor());
+        socket.queue(lines.script().opening());
         Some(lines)
     }
 
-    /// All is well again: whoever was too slow is caught up, and has then all that there is.
+    /// The disk works again: a stream that lags catches up, and then the client has everything.
     pub async fn streams_at_last(&mut self) {
         for _ in 0..200 {
             if self.view.is_none() {
@@ -280,33 +284,33 @@ impl Person {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        panic!("all is well, and a stream is never caught up");
+        panic!("the disk works, but a stream never catches up");
     }
 }
 
 impl Conversation<'_> {
-    /// Reads the log for a stream that is behind, page by page, as a connection's own task does.
+    /// Reads the log for a stream that is behind, page by page, like a connection's own task.
     pub async fn pumps(&mut self) {
         let Some(lines) = self.lines.take() else { return };
-        while let Some(from) = self.ear.page_from() {
-            // Sometimes a whole crowd is behind at once.
+        while let Some(from) = self.socket.page_from() {
+            // Sometimes many streams are behind at once.
             let dice = &mut self.person.dice;
             let crowd = if dice.one_in(12) { dice.below(6) } else { 0 };
             let world = &self.person.world;
             let crowd: Vec<_> = (0..crowd).map(|_| spawn_local(one_page(world.clone()))).collect();
             match self.person.page_of(&lines, from).await {
-                Some(page) if self.ear.page(&page.bytes, page.upto, page.head) => {
-                    self.ear.queue(&lines.script().caught_up(page.upto, &page.read));
+                Some(page) if self.socket.page(&page.bytes, page.upto, page.head) => {
+                    self.socket.queue(&lines.script().caught_up(page.upto, &page.read));
                 }
                 Some(_) => {}
-                None => self.ear.close(Disconnect::TryLater),
+                None => self.socket.close(Disconnect::TryLater),
             }
-            for one in crowd {
-                one.await.expect("a read without fault");
+            for read in crowd {
+                read.await.expect("no panic");
             }
         }
         if self.person.dice.one_in(6) {
-            self.ear.ping(lines.script(), &self.head);
+            self.socket.ping(lines.script(), &self.head);
         }
         self.lines = Some(lines);
     }

@@ -1,5 +1,4 @@
-//! What stands for a connection's socket, and the protocol that is spoken over it: lines that say
-//! what they mean.
+//! The substitute for a connection's socket, and the protocol that it speaks: plain lines.
 
 use std::cell::{Cell, RefCell};
 
@@ -7,21 +6,21 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::chat::{
-    ClientEvent, ClientId, Event, Receipt, Refusal, RoomId, Seq, SubscriptionId, What,
+    ClientEvent, ClientId, Event, EventKind, Receipt, Refusal, RoomId, Seq, SubscriptionId,
 };
 use crate::codec::{Codec, Disconnect};
-use crate::connection::{Hearing, StreamCursor, Told};
+use crate::connection::{Hearing, RoundEvent, StreamCursor};
 use crate::protocol::StreamScript;
 use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;
 
-/// One connection, as its worker sees it.
-pub struct Ear {
+/// One connection as its worker sees it.
+pub struct SimulatedSocket {
     subscription: SubscriptionId,
     room: Cell<Option<RoomId>>,
-    /// A stream's cursor, and what this round has for it.
-    feed: RefCell<Option<StreamCursor>>,
-    /// Delivered, and not yet read.
+    /// A stream's cursor, and this round's frames for it.
+    stream: RefCell<Option<StreamCursor>>,
+    /// Delivered frames that the client has not read.
     outbox: RefCell<Vec<u8>>,
     outbox_max: usize,
     hearing: Hearing,
@@ -30,12 +29,12 @@ pub struct Ear {
     pub nudged: Notify,
 }
 
-impl Ear {
-    pub fn new(subscription: SubscriptionId, outbox_max: usize) -> Ear {
-        Ear {
+impl SimulatedSocket {
+    pub fn new(subscription: SubscriptionId, outbox_max: usize) -> SimulatedSocket {
+        SimulatedSocket {
             subscription,
             room: Cell::new(None),
-            feed: RefCell::new(None),
+            stream: RefCell::new(None),
             outbox: RefCell::default(),
             outbox_max,
             hearing: Hearing::default(),
@@ -45,7 +44,7 @@ impl Ear {
         }
     }
 
-    /// What was delivered since the last time.
+    /// Takes the frames that were delivered since the last call.
     pub fn read(&self) -> String {
         String::from_utf8(self.outbox.take()).expect("text")
     }
@@ -59,40 +58,39 @@ impl Ear {
         waiting == 0 || waiting + bytes <= self.outbox_max
     }
 
-    /// Queues frames that no room has said.
+    /// Queues frames that do not come from a room.
     pub fn queue(&self, frames: &[u8]) {
         self.deliver(frames);
     }
 
-    /// Says that a stream has been told everything up to `cursor`.
-    pub fn feed_from(&self, cursor: Seq) {
-        self.begin_feed();
-        self.feed.borrow_mut().as_mut().expect("it has begun").begin_at(cursor);
+    /// Sets a stream's cursor: the client has everything up to it.
+    pub fn stream_from(&self, cursor: Seq) {
+        self.begin_stream();
+        self.stream.borrow_mut().as_mut().expect("it has begun").begin_at(cursor);
     }
 
-    /// From where a stream's log is to be read, as [`Connection`](crate::connection::Connection)
-    /// has it.
+    /// Where to read the log for a stream from; see [`Connection`](crate::connection::Connection).
     pub fn page_from(&self) -> Option<Seq> {
-        let feed = self.feed.borrow();
-        let feed = feed.as_ref().filter(|feed| feed.is_behind())?;
+        let stream = self.stream.borrow();
+        let stream = stream.as_ref().filter(|stream| stream.is_behind())?;
         let waiting = self.outbox.borrow().len();
         let is_calm = waiting == 0 || waiting < self.outbox_max / 4;
-        (is_calm && !self.is_closed()).then(|| feed.cursor())
+        (is_calm && !self.is_closed()).then(|| stream.cursor())
     }
 
     /// Queues a page of the log. `true`: the stream is live from here on.
     pub fn page(&self, bytes: &[u8], upto: Seq, head: Seq) -> bool {
         self.deliver(bytes);
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.page(upto, head))
+        self.stream.borrow_mut().as_mut().is_some_and(|stream| stream.page(upto, head))
     }
 
-    /// Says that it lives, if nothing else is said; the cursor of a live stream moves with it.
+    /// Sends a ping unless other frames wait; the cursor of a live stream moves with it.
     pub fn ping(&self, script: &dyn StreamScript, head: &Head) {
         if self.outbox.borrow().is_empty() {
-            let mut feed = self.feed.borrow_mut();
-            let feed = feed.as_mut().expect("it is a stream");
-            feed.pass(head.get());
-            self.deliver(&script.ping(feed.cursor()));
+            let mut stream = self.stream.borrow_mut();
+            let stream = stream.as_mut().expect("it is a stream");
+            stream.pass(head.get());
+            self.deliver(&script.ping(stream.cursor()));
         }
     }
 
@@ -107,13 +105,13 @@ impl Ear {
         self.room.get()
     }
 
-    /// From where the log is to be read, as [`Connection`](crate::connection::Connection) has it.
+    /// Where to read the log from; see [`Connection`](crate::connection::Connection).
     pub fn lags_from(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
         let is_open = self.outbox.borrow().is_empty() && !self.is_closed();
         is_open.then(|| self.hearing.to_read())?
     }
 
-    /// Queues what was read back.
+    /// Queues a page that was read back.
     pub fn make_up(&self, bytes: &[u8], upto: Seq, head: Seq) {
         self.deliver(bytes);
         let moved = self.hearing.made_up(upto, head);
@@ -121,7 +119,7 @@ impl Ear {
     }
 }
 
-impl Listener for Ear {
+impl Listener for SimulatedSocket {
     fn subscription(&self) -> SubscriptionId {
         self.subscription
     }
@@ -138,7 +136,7 @@ impl Listener for Ear {
         true
     }
 
-    fn miss(&self, round: &[Told<'_>], out: &mut Vec<u8>) {
+    fn miss(&self, round: &[RoundEvent<'_>], out: &mut Vec<u8>) {
         if self.is_closed() {
             return;
         }
@@ -153,30 +151,30 @@ impl Listener for Ear {
         }
     }
 
-    fn begin_feed(&self) {
-        self.feed.borrow_mut().get_or_insert_with(StreamCursor::new);
+    fn begin_stream(&self) {
+        self.stream.borrow_mut().get_or_insert_with(StreamCursor::new);
     }
 
-    fn freeze_feed(&self) {
-        if let Some(feed) = self.feed.borrow_mut().as_mut() {
-            feed.freeze();
+    fn freeze_stream(&self) {
+        if let Some(stream) = self.stream.borrow_mut().as_mut() {
+            stream.freeze();
         }
     }
 
     fn gather(&self, seq: Option<Seq>, frame: &Bytes) -> bool {
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.gather(seq, frame))
+        self.stream.borrow_mut().as_mut().is_some_and(|stream| stream.gather(seq, frame))
     }
 
     fn answer(&self, frame: &Bytes) -> bool {
-        self.feed.borrow_mut().as_mut().is_some_and(|feed| feed.answer(frame))
+        self.stream.borrow_mut().as_mut().is_some_and(|stream| stream.answer(frame))
     }
 
-    fn flush_feed(&self, out: &mut Vec<u8>) {
+    fn flush_stream(&self, out: &mut Vec<u8>) {
         out.clear();
         let room = self.outbox_max.saturating_sub(self.outbox.borrow().len());
-        let behind = self.feed.borrow_mut().as_mut().is_some_and(|feed| {
-            feed.flush(room, out);
-            feed.is_behind()
+        let behind = self.stream.borrow_mut().as_mut().is_some_and(|stream| {
+            stream.flush(room, out);
+            stream.is_behind()
         });
         self.deliver(out);
         if behind {
@@ -200,7 +198,7 @@ pub struct Plain;
 
 impl Codec for Plain {
     fn decode(&self, _: &str) -> ClientEvent {
-        unreachable!("nobody in the simulation decodes")
+        unreachable!("the simulation decodes nothing")
     }
 
     fn name(&self) -> &'static str {
@@ -209,8 +207,8 @@ impl Codec for Plain {
 
     fn event(&self, _: &str, event: &Event, out: &mut Vec<u8>) {
         let room = event.room.0;
-        let line = match &event.what {
-            What::Said { seq, text, .. } => format!("said {room} {} {text}\n", seq.0),
+        let line = match &event.kind {
+            EventKind::Said { seq, text, .. } => format!("said {room} {} {text}\n", seq.0),
             _ => format!("other {room}\n"),
         };
         out.extend_from_slice(line.as_bytes());

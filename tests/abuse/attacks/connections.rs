@@ -47,7 +47,7 @@ async fn read_slowly(target: Target, number: usize, session: &str) -> &'static s
     "still reading"
 }
 
-/// Websockets without an account take all the slots they get, and send nothing.
+/// Websockets without an account take all the slots they get, send nothing, and stay.
 pub async fn slots(target: Target) -> String {
     let (mut held, mut statuses) = (Vec::new(), Statuses::default());
     let end = target.end();
@@ -81,6 +81,7 @@ pub async fn slots(target: Target) -> String {
         },
         Err(_) => 0,
     };
+    tokio::time::sleep_until(end).await;
     let fault = if health == 200 && chats == 101 { "" } else { "FAULT " };
     format!("{fault}{}; /healthz {health}, a member's stream {chats}", statuses.show())
 }

@@ -220,13 +220,13 @@ impl World {
     }
 
     /// Runs a command, and notes its time.
-    pub fn give(&mut self, what: &str, command: Command) {
+    pub fn give(&mut self, name: &str, command: Command) {
         let mut effects = Vec::new();
         let start = Instant::now();
         self.chat.handle(self.now, command, &mut effects);
         let took = start.elapsed();
-        if !what.is_empty() {
-            self.times.entry(what.to_owned()).or_default().push(took);
+        if !name.is_empty() {
+            self.times.entry(name.to_owned()).or_default().push(took);
         }
         for effect in effects {
             if let Effect::Propose { ticket, time, entry } = effect {
@@ -235,16 +235,16 @@ impl World {
         }
     }
 
-    pub fn ask(&mut self, name: &str, caller: Caller, what: impl Into<Call>) {
+    pub fn ask(&mut self, name: &str, caller: Caller, call: impl Into<Call>) {
         self.asks += 1;
         let (ask, source) = (CallId(self.asks), Source::Local);
-        self.give(name, Command::Call { id: ask, source, caller, call: what.into() });
+        self.give(name, Command::Call { id: ask, source, caller, call: call.into() });
     }
 
     /// The log commits everything, and long commands run to their end.
-    pub fn settle(&mut self, what: &str) {
+    pub fn settle(&mut self, name: &str) {
         let named = |suffix: &str| {
-            if what.is_empty() { String::new() } else { format!("{what}, {suffix}") }
+            if name.is_empty() { String::new() } else { format!("{name}, {suffix}") }
         };
         let (logged, continued) = (named("logged"), named("continued"));
         loop {
@@ -259,8 +259,8 @@ impl World {
     }
 
     /// Makes a call, and lets the log answer.
-    pub fn ask_through(&mut self, name: &str, caller: Caller, what: impl Into<Call>) {
-        self.ask(name, caller, what);
+    pub fn ask_through(&mut self, name: &str, caller: Caller, call: impl Into<Call>) {
+        self.ask(name, caller, call);
         self.settle(name);
     }
 
@@ -269,11 +269,11 @@ impl World {
         SubscriptionId(self.subscriptions * STREAM)
     }
 
-    pub fn subscribe_in(&mut self, what: &str, caller: Caller, room: RoomId) -> SubscriptionId {
+    pub fn subscribe_in(&mut self, name: &str, caller: Caller, room: RoomId) -> SubscriptionId {
         let subscription = self.subscription();
         let (room, access, claim) = (RoomRef::Id(room), Access::Open, None);
         self.ask(
-            what,
+            name,
             caller,
             call::Subscribe { subscription, protocol: PROTOCOL, room, access, claim, enter: false },
         );
@@ -284,14 +284,14 @@ impl World {
         self.subscribe_in("", caller, room)
     }
 
-    pub fn follow(&mut self, what: &str, caller: Caller) -> SubscriptionId {
+    pub fn follow(&mut self, name: &str, caller: Caller) -> SubscriptionId {
         let subscription = self.subscription();
         self.ask(
-            what,
+            name,
             caller,
             call::OpenStream { subscription, protocol: ProtocolId(2), only: None },
         );
-        self.settle(what);
+        self.settle(name);
         subscription
     }
 }

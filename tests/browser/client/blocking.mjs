@@ -1,4 +1,4 @@
-// Two people and their conversation: it is hidden and comes back, and one blocks the other.
+// A direct room: it is hidden and comes back, and one person blocks the other.
 
 import { equal, that } from "../kit.mjs";
 import { accessible, ask, beSomebody, reads, say, saySurely, shows, titled } from "./page.mjs";
@@ -24,7 +24,7 @@ export async function conversations({ browser, server }) {
   await ann.click("a.room >> text=Bob");
   await shows(ann, "Between us", "what was said first is there");
 
-  // Hidden by the menu, by the keyboard alone; and it comes back.
+  // Hidden by the menu, with the keyboard alone; and it comes back.
   await ann.focus("#room-menu");
   await ann.keyboard.press("Enter");
   await accessible(ann, "the menu of a conversation");
@@ -43,7 +43,7 @@ export async function conversations({ browser, server }) {
   await unlisted(ann, "Bob");
   that(true, "/leave hides it, too");
 
-  // Blocked in the list of people, or in the conversation.
+  // Blocked from the list of people, or from the conversation.
   await ann.hover("#people li:has-text('Bob')");
   await ann.click("#people [aria-label='Block Bob']");
   await reads(ann, "dialog", "Neither of you", "one is asked, and told what it means");

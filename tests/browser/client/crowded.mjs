@@ -1,4 +1,4 @@
-// Much of everything: people, rooms and long words, of which none may move the page itself.
+// Many people, many rooms and long words: none of them may make the page itself scroll.
 
 import { equal, that } from "../kit.mjs";
 import { PHONE, WIDE, account, beGuest, beSomebody, inWindow, logIn, makeRoom, reads, say,
@@ -8,7 +8,7 @@ const PEOPLE = 500;
 const ROOMS = 300;
 const LONG = "x".repeat(3000);
 
-// How far the page itself could be scrolled, down and sideways, and how far it is.
+// How far the page itself can scroll, down and sideways, and how far it has scrolled.
 const over = (page) => page.evaluate(() => {
   const { scrollHeight, scrollWidth, scrollTop, scrollLeft } = document.scrollingElement;
   return [scrollHeight - innerHeight, scrollWidth - innerWidth, scrollTop, scrollLeft];
@@ -64,7 +64,7 @@ export async function crowded({ browser, server }) {
   await still(phone, "or the rooms alone");
 }
 
-// Who types is shown where they type, for as long as they do.
+// Typing notices appear in the room of the typing person, while that person types.
 export async function typing({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann");
   const bob = await visit(browser, server.url);
@@ -81,7 +81,7 @@ export async function typing({ browser, server }) {
   await say(bob, "said");
 }
 
-// A window that can be seen but is not in front is not looked at.
+// In a visible window without the focus, messages stay unread.
 export async function behind({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann", WIDE, inWindow);
   const bob = await visit(browser, server.url);

@@ -1,5 +1,5 @@
-// Small things that people run into: what is copied, what is selected, notices of one's tabs, long
-// pastes, paths, files, links to what is gone.
+// Details: copying, selections, notifications of several tabs, long pastes, paths, dropped files,
+// links to missing messages.
 
 import { equal, that } from "../kit.mjs";
 import { WIDE, ask, beGuest, beSomebody, inWindow, inside, makeRoom, reads, say, saySurely, shows,
@@ -8,7 +8,7 @@ import { WIDE, ask, beGuest, beSomebody, inWindow, inside, makeRoom, reads, say,
 const seqs = (page) => page.locator("#messages .message[data-seq]").evaluateAll((all) =>
   all.map((one) => Number(one.dataset.seq)));
 
-// What would be copied if everything between two places of messages were selected.
+// The copied text if everything between two places in messages is selected.
 const copied = (page, from, to) => page.evaluate(([from, to]) => {
   const body = (seq) => document.querySelector(`[data-seq="${seq}"] .body p`).firstChild;
   const range = document.createRange();
@@ -31,14 +31,14 @@ export async function copying({ browser, server }) {
   await saySurely(bob, "third words");
   await shows(ann, "third words", "all are there");
   const [one, two, three] = await seqs(ann);
-  await ann.locator(`[data-seq="${two}"]`).hover(); // Its toolbar stands in it.
+  await ann.locator(`[data-seq="${two}"]`).hover(); // Its menu is inside it.
   equal(await copied(ann, one, one), "rst word", "of one message its words");
   const clock = /\[[0-9:]+( [AP]M)?\]/g;
   equal((await copied(ann, one, three)).replace(clock, "[T]").split("\n"),
     ["[T] Ann: rst words", "[T] Ann: second words", "[T] Bob: third word"],
     "of several, each with its time and author");
 
-  // A reaction, and what comes after it, leave what is selected.
+  // A reaction and later messages leave the selection as it is.
   await copied(ann, one, one);
   const selection = () => ann.evaluate(() => String(getSelection()));
   const before = await selection();
@@ -64,7 +64,7 @@ export async function little({ browser, server }) {
   equal(await ann.getAttribute("#text", "dir"), "", "and English as English");
   await ann.fill("#text", "");
 
-  // Far too much is pasted: the page stays quick, and says how much it is.
+  // A huge text is pasted: the page stays quick, and shows how long the text is.
   await ann.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await ann.evaluate(() => navigator.clipboard.writeText("word ".repeat(600_000)));
   await ann.focus("#text");
@@ -80,7 +80,7 @@ export async function little({ browser, server }) {
   await reads(ann, "#toast", "too long", "and why it is not sent");
   await ann.fill("#text", "");
 
-  // A file that is dropped does not take the chat away.
+  // A dropped file does not replace the page.
   const stopped = await ann.evaluate(() => {
     const data = new DataTransfer();
     data.items.add(new File(["x"], "x.txt"));
@@ -90,7 +90,7 @@ export async function little({ browser, server }) {
   that(stopped, "a dropped file does not open");
   await reads(ann, "#toast", "Files", "and the page says why");
 
-  // Above a dialog a notice is in it, and it outlives it.
+  // A toast appears inside an open dialog, and stays when the dialog closes.
   await ann.click("#settings");
   await ann.evaluate(() => {
     const data = new DataTransfer();
@@ -103,8 +103,8 @@ export async function little({ browser, server }) {
   that(await ann.locator("body > #toast").count() === 1, "and stays when it closes");
 }
 
-// A tab that nobody looks at says nothing of a room that another tab shows, and takes back what it
-// said once it is read.
+// A hidden tab does not notify of a room that another tab shows, and closes its notifications when
+// their messages are read.
 export async function tabs({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann", WIDE, inWindow);
   const bob = await visit(browser, server.url);

@@ -1,11 +1,11 @@
-// Everybody: by keyboard alone, on narrow and wide screens, with large text, in the dark, without
-// motion, and by ear.
+// Accessibility: with the keyboard alone, on narrow and wide screens, with large text, in the dark
+// theme, without motion, and with a screen reader.
 
 import { equal, that } from "../kit.mjs";
 import { PHONE, WIDE, accessible, account, ask, beGuest, beSomebody, bodies, inside, makeRoom,
   reads, saySurely, shows, titled, visit } from "./page.mjs";
 
-// Presses until what has the focus is that; each on the way must show that it has it.
+// Presses a key until that element has the focus; each element on the way must show its focus.
 async function until(page, key, selector, what, most = 40) {
   for (let pressed = 0; pressed < most; pressed += 1) {
     await page.keyboard.press(key);
@@ -30,7 +30,7 @@ const focus = (page, selector) => page.evaluate((selector) => {
   };
 }, selector);
 
-// Whether the focus gets there, and shows.
+// Checks that the focus reaches an element, and shows.
 async function has(page, selector, what) {
   await page.waitForFunction((selector) => document.activeElement.matches(selector), selector)
     .catch(() => {});
@@ -38,7 +38,7 @@ async function has(page, selector, what) {
   that(found.there && found.shown, what, found);
 }
 
-// The whole way, without a mouse.
+// A whole visit without a mouse.
 export async function keyboard({ browser, server }) {
   const key = await account(server.url, "Bob");
   const page = await visit(browser, server.url);
@@ -52,7 +52,7 @@ export async function keyboard({ browser, server }) {
   await keys.press("Enter");
   await shows(page, "Ahoy", "written");
 
-  // A room, by the button at the side.
+  // A new room, by the button at the side.
   await until(page, "Shift+Tab", "#make", "back to the rooms");
   await keys.press("Enter");
   await has(page, "#f-title", "in the form");
@@ -71,7 +71,7 @@ export async function keyboard({ browser, server }) {
   }
   await page.waitForFunction(() => !document.querySelector("#messages .pending"));
 
-  // Into the conversation: react, reply, edit, delete.
+  // In the conversation: react, reply, edit, delete.
   await until(page, "Shift+Tab", ".message", "into the conversation");
   await keys.press("ArrowUp");
   await keys.press("ArrowUp");
@@ -149,7 +149,7 @@ export async function keyboard({ browser, server }) {
 
 const LONG = `Donaudampfschifffahrtsgesellschaftskapitän${"-".repeat(40)} ${"w".repeat(120)}`;
 
-// What there is on a screen must fit it: nothing beside it, nothing cut off.
+// Everything fits the screen: nothing is outside it, nothing is cut off.
 async function fits(page, where) {
   const found = await page.evaluate((innerWidth) => {
     const wide = document.documentElement.scrollWidth - innerWidth;
@@ -160,7 +160,7 @@ async function fits(page, where) {
       if (hidden || (box.right <= innerWidth + 1 && box.left >= -1)) continue;
       out.push(`${it.tagName} ${it.id || it.className} ${Math.round(box.left)}–${box.right}`);
     }
-    // Words of a button that its box cuts off.
+    // Text of a button that the button cuts off.
     for (const it of document.querySelectorAll("button, label, dt, dd, .hint, h1, h2")) {
       const box = it.getBoundingClientRect();
       const soft = getComputedStyle(it).textOverflow === "ellipsis" || it.closest(".unseen");
@@ -247,7 +247,7 @@ export async function screens({ browser, server }) {
   }
 }
 
-// Who hears the page hears what is new, once, and not what was.
+// A screen reader reads each new message once, and no old message.
 export async function hearing({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann");
   for (let at = 0; at < 70; at += 1) {
@@ -272,7 +272,7 @@ export async function hearing({ browser, server }) {
   await shows(bob, "line 2", "and more of it");
   equal(await bob.evaluate(() => globalThis.heard), [], "of which nothing is read out");
   equal(await bob.getAttribute("#log", "aria-live"), "off", "nor by the list itself");
-  // The wheel turns on for a while, and only at the end is what comes read out.
+  // The scroll wheel moves on for a while, and new messages are read out only at the end.
   await bob.waitForFunction(async () => {
     const log = document.getElementById("log");
     const at = log.scrollTop;
@@ -285,13 +285,13 @@ export async function hearing({ browser, server }) {
   await shows(bob, "Something new", "what is new");
   equal(await bob.evaluate(() => globalThis.heard), ["Ann: Something new"], "is read out, once");
   await saySurely(bob, "my own");
-  equal(await bob.evaluate(() => globalThis.heard.length), 1, "one's own is not");
+  equal(await bob.evaluate(() => globalThis.heard.length), 1, "her own messages are not");
   const order = await bob.locator("#messages .message").last().innerText();
   that(/Bob[\s\S]*my own/.test(order), "author, then text", order);
   that((await bodies(bob)).length <= 300, "a bounded list");
 }
 
-// Without motion nothing moves.
+// With `prefers-reduced-motion` nothing moves.
 export async function still({ browser, server }) {
   const page = await visit(browser, server.url, { ...WIDE, reducedMotion: "reduce" });
   const moving = () => page.evaluate(() => [...document.querySelectorAll("*")].filter((one) => {

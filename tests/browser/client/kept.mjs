@@ -1,5 +1,5 @@
-// What was begun or done is not lost: edits, deletions and reactions without a connection, drafts
-// over rooms, reloads and tabs, and messages that go while they are edited or answered.
+// Nothing is lost: edits, deletions and reactions without a connection; drafts across rooms,
+// reloads and tabs; texts about messages that are deleted meanwhile.
 
 import { equal, serve, that } from "../kit.mjs";
 import { WIDE, account, ask, beGuest, beSomebody, inside, logIn, makeRoom, reads, say, saySurely,
@@ -11,8 +11,8 @@ const until = (page, what, then, arg) => page.waitForFunction(then, arg).then(
 const kept = (page, start) => page.evaluate((start) => Object.entries(localStorage)
   .filter(([key]) => key.includes(start)).map(([, value]) => value), start);
 
-// Edits, reactions and deletions made while the server is away: shown at once, kept over a reload
-// of the page, sent when it is back, each once.
+// Edits, reactions and deletions while the server is down: the page shows them at once, keeps them
+// across a reload, and sends each once when the server is back.
 export async function unsent(place) {
   const { browser, folder } = place;
   const ann = await visit(browser, place.server.url, WIDE, true);
@@ -48,7 +48,7 @@ export async function unsent(place) {
   await reads(ann, `[data-seq="${edited}"] .fate`, "Will send", "what waits says so");
   await say(ann, "and a word");
 
-  // The page is gone, and comes back before the server does.
+  // The page reloads before the server is back.
   await ann.close();
   place.server = await serve(folder, place.server.port);
   const back = await ann.context().newPage();
@@ -63,7 +63,7 @@ export async function unsent(place) {
   equal(await kept(back, ":outbox"), [], "nothing is left over");
 }
 
-// A message that goes while one edits or answers it: its words stay, and are not shown any more.
+// A message is deleted while it is edited or answered: the written text stays.
 export async function vanished({ browser, server }) {
   const key = await account(server.url, "Ann");
   const ann = await visit(browser, server.url);
@@ -87,7 +87,7 @@ export async function vanished({ browser, server }) {
   await ann.press("#text", "Enter");
   await shows(bob, "long and well written", "and a second Enter says it");
 
-  // The server refuses: the same.
+  // The same if the server refuses the edit.
   await saySurely(ann, "another");
   await ann.keyboard.press("ArrowUp");
   await ann.fill("#text", "better");
@@ -100,8 +100,8 @@ export async function vanished({ browser, server }) {
   await ann.unroute("**/messages/*");
 }
 
-// What is being written belongs to the room, with what it answers or corrects, and to the tab that
-// wrote last.
+// A draft belongs to its room, with the message that it answers or edits; the tab that wrote last
+// wins.
 export async function drafts({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann");
   await makeRoom(ann, "Galley");
@@ -142,7 +142,7 @@ export async function drafts({ browser, server }) {
   const answer = await shows(ann, "an answer", "it is said");
   equal(await answer.locator(".quote").count(), 1, "as a reply");
 
-  // Two tabs: what was written last stays, and what was sent does not come back.
+  // Two tabs: the last text stays, and a sent text does not come back.
   const other = await ann.context().newPage();
   await other.goto(server.url);
   await inside(other);

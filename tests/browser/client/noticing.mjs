@@ -1,11 +1,11 @@
-// Being noticed: unread, the line, jumps, markers that one's devices share, notifications, sound;
-// and the settings of it.
+// Unread messages: counts, the "New" line, jumps, read markers on all of a person's devices,
+// notifications, sound; and their settings.
 
 import { equal, that } from "../kit.mjs";
 import { CUT, WIDE, accessible, account, ask, beGuest, beSomebody, inside, logIn, makeRoom, reads,
   say, saySurely, shows, titled, visit } from "./page.mjs";
 
-// A page that can be hidden, and that counts what it would show and sound.
+// A page that the test can hide, and that counts its notifications and sounds.
 const ELSEWHERE = () => {
   let hidden = false;
   const seen = globalThis.seen = { asked: 0, notices: [], sounds: 0 };
@@ -151,7 +151,7 @@ export async function devices({ browser, server }) {
   await phone.waitForFunction(() => !document.title.startsWith("(")
     && !document.querySelector("a.room .badge"));
   that(true, "what is read on one device is read on the other");
-  // Also if the server cannot be told at once.
+  // Also if the first request fails.
   await desk.route("**/api/v1/rooms/1/read", (route) => route.abort());
   const lost = desk.waitForEvent("requestfailed", (one) => one.url().endsWith("/read"));
   await ask(bob, "PUT", "rooms/1/messages/late", { text: "late" });
@@ -178,7 +178,7 @@ export async function devices({ browser, server }) {
   });
   that(await end() < 5, "and leads to the newest", await end());
 
-  // While one reads older ones, new ones are counted and do not move the page.
+  // While the reader looks at older messages, new ones are counted and do not move the page.
   await desk.mouse.move(600, 400);
   await desk.mouse.wheel(0, -1500);
   await desk.waitForSelector("#jump-latest:not([hidden])");
@@ -187,7 +187,7 @@ export async function devices({ browser, server }) {
   await desk.click("#jump-latest");
   await shows(desk, "line 42", "and a click away");
 
-  // One's devices are listed, and can be locked out.
+  // A person's sessions are listed, and can be ended.
   await desk.click("#settings");
   await desk.waitForSelector(".sessions button");
   await reads(desk, ".sessions", "This browser", "this one");
@@ -221,7 +221,7 @@ export async function devices({ browser, server }) {
   equal(await paper(), dark, "and dark where it is light");
 }
 
-// A guest whose session ended while the page was away is told so, and comes back with a click.
+// A guest whose session has ended while the page was closed is told so, and returns with a click.
 export async function returning({ browser, server }) {
   const page = await visit(browser, server.url);
   await beGuest(page, "Ann Lee");
@@ -236,7 +236,7 @@ export async function returning({ browser, server }) {
   await page.reload();
   await inside(page);
 
-  // Whoever logs out is not greeted as somebody else's guest.
+  // After a logout the sign-in screen does not suggest the earlier guest name.
   await page.click("#settings");
   await page.locator("dialog .danger").last().click();
   await page.locator("dialog", { hasText: "Log out?" }).locator(".danger").last().click();

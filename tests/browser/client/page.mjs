@@ -1,5 +1,5 @@
-// What the parts of the page's suite share: pages of somebody's own, what one does on them, and
-// what a browser complains of.
+// Shared by the parts of the page's suite: pages of different people, their actions, and the errors
+// that browsers report.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -13,7 +13,7 @@ export const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, ha
   colorScheme: "dark" };
 export const MARKUP = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>&amp;";
 
-// Websockets that can be cut, and that then do not get through.
+// Lets a test cut the page's websocket, and block new ones.
 export const CUT = () => {
   const Real = WebSocket;
   globalThis.cut = () => {
@@ -30,8 +30,8 @@ export const CUT = () => {
   };
 };
 
-// A page in a window of which the test says whether it is in front (`front`), and whose
-// notifications can be looked at (`shown`: those that are not closed). For `prepare` of `visit`.
+// Lets a test decide whether the page's window has the focus (`front`), and see the page's open
+// notifications (`shown`). For `prepare` of `visit`.
 export const inWindow = (page) => page.addInitScript(() => {
   globalThis.front = true;
   document.hasFocus = () => globalThis.front;
@@ -46,24 +46,25 @@ export const inWindow = (page) => page.addInitScript(() => {
   };
 });
 
-// What browsers complained of, on any page.
+// The errors that browsers have reported on any page.
 export const troubles = [];
 
-// A page of somebody's own; `down`: while the server is, browsers complain, and rightly.
+// Opens the page in a new browser context. `down`: the server will be down at times, so errors in
+// the browser's console do not count.
 export async function visit(browser, url, options = WIDE, down = false, prepare = () => {}) {
   const page = await (await browser.newContext(options)).newPage();
   await prepare(page);
   page.setDefaultTimeout(PATIENCE_MS);
   page.on("pageerror", (error) => troubles.push(error.stack));
   page.on("console", (said) => {
-    // Browsers note every 4xx, among them the question whether somebody is logged in.
+    // Browsers report every 4xx, also the page's first request, which asks who is logged in.
     const noted = /status of 4\d\d|ERR_NETWORK_CHANGED/.test(said.text()) || down;
     if (said.type() === "error" && !noted) troubles.push(said.text());
   });
-  // A network that changes on this machine stops what is being loaded.
+  // A change of this machine's network interrupts loading.
   let changed = false;
-  page.on("requestfailed", (one) => {
-    changed ||= one.failure()?.errorText === "net::ERR_NETWORK_CHANGED";
+  page.on("requestfailed", (failed) => {
+    changed ||= failed.failure()?.errorText === "net::ERR_NETWORK_CHANGED";
   });
   await page.goto(url);
   if (changed) await page.goto(url);
@@ -76,7 +77,7 @@ export async function beGuest(page, name) {
   await inside(page);
 }
 
-// Asks the server something in the page's name.
+// Sends a request with the page's session.
 export function ask(page, method, path, body) {
   return page.evaluate(async ([method, path, body]) => {
     const response = await fetch(`/api/v1/${path}`, { method, body: JSON.stringify(body) });
@@ -84,14 +85,14 @@ export function ask(page, method, path, body) {
   }, [method, path, body]);
 }
 
-// An account of that name, made beforehand; its key.
+// Registers an account; returns its key.
 export async function account(url, name) {
   const body = JSON.stringify({ name });
   const response = await fetch(`${url}/api/v1/accounts`, { method: "POST", body });
   return (await response.json()).key;
 }
 
-// Logs in with a key, at the door.
+// Logs in with a key, on the sign-in screen.
 export async function logIn(page, key) {
   await page.click("#login-part summary");
   await page.fill("#login-key", key);
@@ -101,7 +102,7 @@ export async function logIn(page, key) {
 
 export const inside = (page) => page.waitForSelector("#composer:not([hidden])");
 
-// A registered person's page.
+// The page of a newly registered person.
 export async function beSomebody(browser, url, name, options = WIDE, prepare = undefined) {
   const page = await visit(browser, url, options, false, prepare);
   await logIn(page, await account(url, name));
@@ -113,14 +114,14 @@ export async function say(page, text) {
   await page.click("#composer .send");
 }
 
-// The newest of one's own messages that stands, if it is newer than that; otherwise 0.
+// The `seq` of the page's newest sent message if it is newer than `than`; otherwise 0.
 function newestOwn(than) {
   const own = [...document.querySelectorAll("#messages .mine[data-seq]")];
-  const newest = Math.max(0, ...own.map((one) => Number(one.dataset.seq)));
+  const newest = Math.max(0, ...own.map((message) => Number(message.dataset.seq)));
   return newest > than ? newest : 0;
 }
 
-// Says it, and waits until it stands.
+// Sends a message, and waits until the server has confirmed it.
 export async function saySurely(page, text) {
   const before = await page.evaluate(newestOwn, 0);
   await say(page, text);
@@ -138,10 +139,10 @@ export async function shows(page, text, what, selector = ".message") {
   return line;
 }
 
-// Waits until an element's text is, or holds, the words.
+// Waits until the text of an element contains the words.
 export async function reads(page, selector, words, what) {
   const holds = ([selector, words]) =>
-    [...document.querySelectorAll(selector)].some((one) => one.textContent.includes(words));
+    [...document.querySelectorAll(selector)].some(({ textContent }) => textContent.includes(words));
   await page.waitForFunction(holds, [selector, words]).then(
     () => that(true, what),
     async () => that(false, what, await page.locator(selector).allInnerTexts()),
@@ -150,7 +151,7 @@ export async function reads(page, selector, words, what) {
 
 export const titled = (page, title, what = `in ${title}`) => reads(page, "#title", title, what);
 
-// Makes a room by its form.
+// Creates a room with the form.
 export async function makeRoom(page, title, visibility = "public", password = "", about = "") {
   await page.click("#make");
   await page.fill("#f-title", title);

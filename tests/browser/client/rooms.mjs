@@ -1,4 +1,4 @@
-// Rooms: made, changed, entered, left and deleted; the ways to them; and people.
+// Rooms: created, changed, entered, left and deleted; the ways to a room; and the list of people.
 
 import { equal, that } from "../kit.mjs";
 import { WIDE, accessible, account, ask, beGuest, beSomebody, inside, makeRoom, reads, say,
@@ -19,7 +19,7 @@ export async function rooms({ browser, server }) {
   const cabin = await makeRoom(ann, "Cabin", "private", "correct horse", "The captain's own");
   await saySurely(ann, "The treasure is on the third island");
 
-  // What somebody else made shows up when one looks, or after half a minute.
+  // Another person's new room appears when the page becomes visible, or after half a minute.
   await bob.keyboard.press("Control+k");
   await reads(bob, "[role=option]", "Cabin", "a room that another made is in the list");
   await bob.keyboard.type("cab");
@@ -37,14 +37,14 @@ export async function rooms({ browser, server }) {
   await say(bob, "Mine!");
   await shows(ann, "Mine!", "and is heard");
 
-  // Changed by whose it is; others see what it is, and the way out.
+  // Its owner can change it; others see its description, and can leave.
   await bob.click("#room-menu");
   await reads(bob, "dialog", "The captain's own", "what it is about");
   equal(await bob.locator("#f-title").count(), 0, "another's room is not changed");
   await accessible(bob, "another's room");
   await bob.keyboard.press("Escape");
   await ann.click("#room-menu");
-  await accessible(ann, "one's own room");
+  await accessible(ann, "the settings of her own room");
   await ann.fill("#f-title", "Public Chat");
   await ann.click("dialog .primary");
   await reads(ann, "dialog .trouble", "already exists", "a taken name is refused in the form");
@@ -55,7 +55,7 @@ export async function rooms({ browser, server }) {
   await titled(bob, "Galley", "the new name shows at the other's");
   await reads(bob, "#description", "Where the cook is", "and the new description");
 
-  // Left, by the menu, and come back; left by a command.
+  // Left by the menu, and entered again; left by a command.
   await bob.click("#room-menu");
   await bob.click("dialog >> text=Leave room");
   await reads(bob, "dialog", "need the password", "leaving warns");
@@ -74,7 +74,7 @@ export async function rooms({ browser, server }) {
   await bob.press("#join-room input", "Enter");
   await inside(bob);
 
-  // Deleted, with everybody in it.
+  // Deleted while people are in it.
   await ann.click("#room-menu");
   await ann.click("dialog >> text=Delete room");
   await ann.click("dialog >> text=Delete the room");
@@ -86,7 +86,7 @@ export async function rooms({ browser, server }) {
   await reads(bob, "#join-room", "doesn't exist", "nor at its address");
   await accessible(bob, "no such room");
 
-  // And brought back by whose it was, with what was said in it.
+  // Restored by its owner, with its messages.
   await bringBack(ann);
   await titled(ann, "Galley", "a deleted room comes back");
   await shows(ann, "third island", "with what was said in it");
@@ -105,7 +105,7 @@ export async function rooms({ browser, server }) {
   await titled(ann, "Pantry", "it comes back under another name");
 }
 
-// The ways to a room and to people.
+// The ways to rooms and to people.
 export async function ways({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann");
   const bob = await beSomebody(browser, server.url, "Bob");
@@ -115,7 +115,7 @@ export async function ways({ browser, server }) {
   await ann.goto(`${server.url}/#/room/${harbour}`);
   await titled(ann, "Harbour");
 
-  // A public room can be looked into; one joins it to write.
+  // Everybody can read a public room; only members can write.
   await bob.route("**/api/v1/rooms", async (route) => {
     await new Promise((done) => setTimeout(done, 300));
     await route.continue();
@@ -141,13 +141,13 @@ export async function ways({ browser, server }) {
   await say(bob, "/join nowhere");
   await reads(bob, "#toast", "No room with that name", "/join of what there is not");
 
-  // Up and down.
+  // Alt with the arrow keys.
   await bob.keyboard.press("Alt+ArrowDown");
   await titled(bob, "Public Chat", "Alt+Down");
   await bob.keyboard.press("Alt+ArrowUp");
   await titled(bob, "Harbour", "Alt+Up");
 
-  // Two people: by the list, by the switcher, by a command.
+  // A direct room: by the list of people, by the switcher, by a command.
   await bob.locator("#people button").filter({ hasText: "Ann" }).click();
   await titled(bob, "Ann");
   await reads(bob, "#description", "Only you and", "a direct room");
@@ -165,7 +165,7 @@ export async function ways({ browser, server }) {
   await say(ann, "/msg nobody");
   await reads(ann, "#toast", "No one has that name", "nobody of that name");
 
-  // Addresses that others were sent, through the door.
+  // A link to a room leads there after signing in.
   const key = await account(server.url, "Cid");
   const cid = await visit(browser, `${server.url}/chats/${harbour}/entrance`);
   await cid.click("#login-part summary");
@@ -186,14 +186,14 @@ export async function ways({ browser, server }) {
   await cid.waitForSelector("a.room >> text=Harbour");
   that(!(await names(cid)).includes("Cove"), "but in nobody else's");
 
-  // Back and forth, as browsers do.
+  // The browser's back and forward.
   await ann.goBack();
   await titled(ann, "Harbour", "back");
   await ann.goForward();
   await titled(ann, "Bob", "and forth");
 }
 
-// A server that lets nobody in without a key offers nothing else.
+// A server without guests and registration offers only the login with a key.
 export async function locked({ browser, server }) {
   const key = await account(server.url, "Ann");
   const page = await visit(browser, server.url, WIDE, false, (page) =>
@@ -212,7 +212,7 @@ export async function locked({ browser, server }) {
   await inside(page);
 }
 
-// Lets the page wait for its rooms once; says when it has them.
+// Delays the page's next list of rooms; resolves when the page has it.
 async function slow(page) {
   await page.route("**/api/v1/rooms", async (route) => {
     await page.waitForTimeout(1500);
@@ -221,7 +221,7 @@ async function slow(page) {
   return page.waitForResponse("**/api/v1/rooms");
 }
 
-// People come, are seen, and go.
+// People join, are listed, and leave.
 export async function people({ browser, server }) {
   const ann = await beSomebody(browser, server.url, "Ann", { ...WIDE,
     viewport: { width: 800, height: 700 } });
@@ -236,7 +236,7 @@ export async function people({ browser, server }) {
   that(await ann.isHidden("#people"), "Esc closes them");
   equal(await ann.evaluate(() => document.activeElement.id), "show-people", "and leads back");
 
-  // However long the server takes: what is written meanwhile would be in nobody's name.
+  // While the new session begins, nobody can write, however long the server takes.
   slow(bob);
   const tab = await bob.context().newPage();
   await tab.goto(server.url);

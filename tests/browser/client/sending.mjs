@@ -1,12 +1,12 @@
-// What is written and what is missed, when the server or the way to it is not there: it stands
-// once, in order, on every screen; and long histories.
+// Sending and receiving while the server or the network fails: every message appears once and in
+// order on every screen. And long histories.
 
 import { equal, serve, that } from "../kit.mjs";
 import { CUT, WIDE, accessible, ask, beGuest, bodies, reads, say, saySurely, shows,
   visit } from "./page.mjs";
 
-// The server is killed: between a send and its answer, while many are on their way, and while one
-// writes and goes away.
+// The server is killed: between a send and its answer, while many messages are on their way, and
+// while the page is closed.
 export async function killed(place) {
   const { browser, folder } = place;
   let cut = true;
@@ -28,7 +28,7 @@ export async function killed(place) {
     if (route.request().method() !== "PUT" || !cut) return route.continue();
     cut = false;
     deaf = true;
-    await route.fetch(); // It stands in the log; its answer never comes.
+    await route.fetch(); // The log has the message; its answer never arrives.
     await place.server.end();
     await route.abort();
   });
@@ -77,7 +77,8 @@ export async function killed(place) {
   await bob.waitForFunction(() => document.getElementById("banner").hidden);
 }
 
-// A long history: it opens soon, loads as one scrolls, keeps one's place, and stays bounded.
+// A long history: it opens soon, loads while the reader scrolls, keeps the reader's place, and is
+// bounded.
 export async function long({ browser, server }) {
   const page = await visit(browser, server.url);
   await beGuest(page, "Ann");
@@ -103,7 +104,7 @@ export async function long({ browser, server }) {
   const log = bob.locator("#log");
   const end = await log.evaluate((it) => it.scrollHeight - it.scrollTop - it.clientHeight);
   that(end < 5, "at its end", end);
-  // Whoever is at the very top stays with what was there, when older ones come above it.
+  // A reader at the very top stays at the same message when older ones appear above it.
   const top = await bob.evaluate(() => {
     document.getElementById("log").scrollTop = 0;
     const first = document.querySelector(".message");
@@ -138,7 +139,7 @@ export async function long({ browser, server }) {
   await shows(bob, "while one reads", "to the newest");
 }
 
-// What is missed while one is away is there when one is back, once and in order.
+// After a lost connection the missed messages appear, once and in order.
 export async function away({ browser, server }) {
   const prepare = (page) => page.addInitScript(CUT);
   const ann = await visit(browser, server.url);
@@ -153,7 +154,7 @@ export async function away({ browser, server }) {
   }, [from, to]);
   await send(0, 5);
   await shows(bob, "line 4", "at first");
-  // A room whose history is not there yet is opened without a connection.
+  // A room that has not been loaded is opened without a connection.
   const blue = { title: "The Blue", visibility: "public" };
   const { id } = await ask(bob, "POST", "rooms", blue);
   await bob.waitForSelector(`[href="#/room/${id}"]`);
@@ -179,7 +180,7 @@ export async function away({ browser, server }) {
   const last = Array.from({ length: found.length }, (_, at) => `line ${505 - found.length + at}`);
   that(found.length >= 300 && JSON.stringify(found) === JSON.stringify(last), "each once, in order",
     found.length);
-  // Websockets do not get through any more: server-sent events do.
+  // Websockets are blocked: the page uses server-sent events.
   await bob.evaluate(() => globalThis.cut());
   await reads(bob, "#toast", "Using server-sent events", "the page says that it goes another way");
   await say(ann, "by another way");

@@ -1,5 +1,5 @@
-// How quick the page is, by the browser's own performance entries: a report, since machines differ;
-// what is checked is how much there is to do.
+// The page's speed, by the browser's performance entries: only reported, as machines differ. The
+// checks concern the amount of work.
 
 import { that } from "../kit.mjs";
 import { beSomebody, account, ask, logIn, inside, reads, visit } from "./page.mjs";
@@ -8,7 +8,7 @@ const MANY = 10_000;
 const SECONDS = 8;
 const RATE = 50;
 
-// Watches what the browser tells: long tasks, and what the keys cost.
+// Records the browser's performance entries: long tasks, and the latency of key presses.
 const WATCH = () => {
   globalThis.told = { tasks: [], keys: [] };
   new PerformanceObserver((list) => {
@@ -40,7 +40,7 @@ export async function speed({ browser, server }) {
   await reads(page, "[role=option]", "Long", "the long room");
   await page.keyboard.press("Escape");
 
-  // From the click to the frame that shows the newest.
+  // From the click to the frame that shows the newest message.
   const open = () => page.evaluate((id) => new Promise((done) => {
     const list = document.getElementById("messages");
     const watch = new MutationObserver(() => {
@@ -70,7 +70,7 @@ export async function speed({ browser, server }) {
   const shown = () => page.locator("#messages .message").count();
   that(await shown() <= 160, "few are loaded", await shown());
 
-  // Typing: in silence, and while others talk.
+  // Typing, in a quiet room and in a busy one.
   await watch(page);
   await typing(page, "nobody talks");
   const talking = talk(server.url, await account(server.url, "Dee"), id);
@@ -82,7 +82,7 @@ export async function speed({ browser, server }) {
   say("elements in the list at the end", await nodes());
 }
 
-// A browser without a screen is in no hurry to show what nobody looks at; so somebody looks.
+// A headless browser draws few frames for a page that nobody sees; a screencast makes it draw.
 async function watch(page) {
   const devtools = await page.context().newCDPSession(page);
   devtools.on("Page.screencastFrame", ({ sessionId }) => {

@@ -1,4 +1,4 @@
-// Two people, one registered and one a guest on a phone, do what one does in a chat.
+// A registered person and a guest on a phone chat.
 
 import { readFileSync } from "node:fs";
 import { equal, that } from "../kit.mjs";
@@ -20,7 +20,7 @@ export async function talk({ browser, server }) {
   await reads(ann, "#typing", "Zoë is typing", "typing shows");
   await zoe.fill("#text", "");
 
-  // With the keyboard: the last one of one's own, corrected.
+  // With the keyboard: edit the last own message.
   await ann.focus("#text");
   await ann.keyboard.press("ArrowUp");
   equal(await ann.inputValue("#text"), "Ahoy! **Welcome** aboard.", "Up brings the last one back");
@@ -107,8 +107,8 @@ async function comeBack(page, key) {
   that(true, "the key opens");
 }
 
-// Markup, everywhere where one can write.
-// A guest's name is free when the guest has gone; what was said under it stays another's.
+// Markup in every text field.
+// A guest's name is free when the guest has left; the earlier messages under it stay another's.
 export async function heirs({ browser, server }) {
   const first = await visit(browser, server.url);
   await beGuest(first, "Ann");
@@ -124,7 +124,7 @@ export async function heirs({ browser, server }) {
       .evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")));
   };
   const own = await bar("From the second Ann");
-  that(own.includes("Edit") && own.includes("Delete"), "one's own message can be changed", own);
+  that(own.includes("Edit") && own.includes("Delete"), "the author can edit and delete", own);
   const others = await bar("From the first Ann");
   that(!others.includes("Edit") && !others.includes("Delete"),
     "what a former holder of the name said cannot", others);

@@ -1,5 +1,4 @@
-// Too much at once: the server says for how long to wait, and the page waits, sends, and loses
-// nothing.
+// Rate limits: the page waits as long as the server says, then sends, and loses nothing.
 
 import { equal, that } from "../kit.mjs";
 import { WIDE, beGuest, bodies, reads, say, saySurely, shows, visit } from "./page.mjs";
@@ -14,7 +13,7 @@ const tooMuch = (ms, header = false) => ({
 export async function patient({ browser, server }) {
   const ann = await visit(browser, server.url, WIDE);
   await beGuest(ann, "Ann");
-  // Messages: what is written meanwhile waits behind, also over a reload, in its order.
+  // Messages: later ones wait behind it, in order, also across a reload.
   const asked = [];
   let refusals = 2;
   await ann.route("**/messages/*", (route) => {
@@ -39,7 +38,7 @@ export async function patient({ browser, server }) {
   await shows(ann, "four", "a reload loses nothing");
   await ann.unroute("**/messages/*");
 
-  // Everything else: it is asked again.
+  // Every other request is retried.
   const once = async (path, method, header) => {
     let left = 1;
     await ann.route(path, (route) => {
@@ -64,11 +63,11 @@ export async function patient({ browser, server }) {
   await ann.fill("#f-title", "Galley");
   await ann.click("dialog .primary");
   await reads(ann, "#title", "Galley", "and a room");
-  // Who types is told nothing, and the next message is sent.
+  // A rate-limited typing notice shows no error, and the next message is sent.
   await saySurely(ann, "six");
 }
 
-// Names with spaces are called as they are completed; what the server says is what is shown.
+// A completed name with spaces is a mention; the page shows the mentions that the server found.
 export async function calling({ browser, server }) {
   const ann = await visit(browser, server.url, WIDE);
   await beGuest(ann, "Ann");

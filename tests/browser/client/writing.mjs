@@ -1,4 +1,4 @@
-// Writing: completion, commands, Markdown, drafts, what cannot be sent.
+// The composer: completion, commands, Markdown, drafts, refused messages.
 
 import { equal, that } from "../kit.mjs";
 import { WIDE, accessible, ask, beGuest, beSomebody, bodies, inside, makeRoom, reads, say,
@@ -90,14 +90,14 @@ export async function writing({ browser, server }) {
   await ann.keyboard.press("Enter");
   const two = await shows(bob, "one\ntwo", "Shift+Enter makes a line");
   equal((await two.locator(".body").innerText()).split("\n"), ["one", "two"], "of two");
-  // The Enter that ends a syllable does not send.
+  // An Enter that confirms a syllable of an input method does not send.
   await ann.type("#text", "にほn");
   await ann.evaluate(() => document.getElementById("text").dispatchEvent(
     new KeyboardEvent("keydown", { key: "Enter", isComposing: true, bubbles: true })));
   equal(await ann.inputValue("#text"), "にほn", "Enter while composing is the method's");
   await clear(ann);
 
-  // A part of Markdown.
+  // The subset of Markdown.
   const parts = [
     ["**bold** *italic* ~~gone~~ `code`", { strong: 1, em: 1, s: 1, code: 1 }],
     ["```js\nlet x = \"<b>\";\n```", { pre: 1, b: 0 }],
@@ -140,7 +140,7 @@ export async function writing({ browser, server }) {
     it.style.getPropertyValue("--hue")));
   that(hue >= 20 && hue <= 40, "which shows", hue);
 
-  // Too long.
+  // A too long message.
   await ann.fill("#text", "x".repeat(3900));
   await reads(ann, "#count", "100 characters left", "near the bound one is told");
   await ann.fill("#text", "x".repeat(4001));
@@ -148,7 +148,7 @@ export async function writing({ browser, server }) {
   await reads(ann, "#count", "1 characters over the limit", "beyond it, too");
   equal((await ann.inputValue("#text")).length, 4001, "and nothing is sent or lost");
 
-  // Drafts, of each room.
+  // A draft for each room.
   await ann.fill("#text", "unfinished");
   await makeRoom(ann, "Galley");
   equal(await ann.inputValue("#text"), "", "another room, another draft");
@@ -167,7 +167,7 @@ export async function writing({ browser, server }) {
   await ann.keyboard.press("ArrowUp");
   equal(await ann.inputValue("#text"), "", "Up with nothing to edit does nothing");
 
-  // Correcting can be given up, and does not touch the draft.
+  // An edit can be cancelled, and does not change the draft.
   await ann.click("a.room >> text=Public Chat");
   await titled(ann, "Public Chat");
   await ann.locator("#messages .message.mine").last().focus();
@@ -178,7 +178,7 @@ export async function writing({ browser, server }) {
   equal(await ann.inputValue("#text"), "unfinished", "Esc gives the draft back");
 }
 
-// What the server refuses says so, and can be sent again or given up.
+// A refused message shows the reason, and can be retried or deleted.
 export async function refused({ browser, server }) {
   const ann = await visit(browser, server.url, WIDE);
   await beGuest(ann, "Ann");
@@ -209,7 +209,7 @@ export async function refused({ browser, server }) {
   equal(await bodies(ann), ["first"], "and alone");
 }
 
-// A browser that keeps nothing, or has no room left: the page remembers as long as it is open.
+// A browser whose storage is forbidden or full: the page remembers as long as it is open.
 export async function forgetful({ browser, server }) {
   const denied = () => Object.defineProperty(globalThis, "localStorage", {
     get() { throw new DOMException("denied", "SecurityError"); },

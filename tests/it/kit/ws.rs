@@ -94,8 +94,8 @@ impl Ws {
         self.frame(TEXT, true, text.as_bytes());
     }
 
-    pub fn say(&mut self, what: &Value) {
-        self.text(&what.to_string());
+    pub fn say(&mut self, frame: &Value) {
+        self.text(&frame.to_string());
     }
 
     /// The next frame of any kind. The server's frames are unmasked and unfragmented.
@@ -137,7 +137,7 @@ impl Ws {
         Some((first & 0x0f, payload))
     }
 
-    /// Reads until so many bytes are buffered. `false`: the connection ends first.
+    /// Reads until this many bytes are buffered. `false`: the connection ends first.
     fn fill(&mut self, bytes: usize) -> bool {
         while self.http.buffer.len() < bytes {
             if !self.http.fill() {

@@ -1,4 +1,4 @@
-//! Blocking: an account hides another's messages.
+//! Blocking: while a block lasts, neither account can send to the other.
 
 use serde_json::{Value, json};
 
@@ -42,8 +42,8 @@ fn between_two_of_whom_one_has_blocked_the_other_nothing_is_said() {
         }
         assert_eq!(server.get(who, &format!("{path}/messages"))["messages"][0]["text"], "hello");
     }
-    let what = json!({"type": "send", "room": room, "client_id": "w1", "text": "please"});
-    at_bob.say(&what);
+    let send = json!({"type": "send", "room": room, "client_id": "w1", "text": "please"});
+    at_bob.say(&send);
     assert_eq!(at_bob.find("error")["error"]["code"], "forbidden");
     at_bob.say(&json!({"type": "typing", "room": room}));
     // In a shared room both read each other and see mentions; but a blocked account's mention does

@@ -23,9 +23,9 @@ fn deleted(server: &TestServer, who: &User) -> Vec<String> {
 fn a_deleted_room_comes_back_with_its_messages_and_its_password() {
     let mut server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
-    let facts = json!({"title": "Den", "description": "ours", "visibility": "hidden",
+    let settings = json!({"title": "Den", "description": "ours", "visibility": "hidden",
         "password": "open sesame"});
-    let room = server.make(&ann, &facts);
+    let room = server.make(&ann, &settings);
     let membership = format!("/rooms/{room}/membership");
     let key = json!({"password": "open sesame"});
     assert_eq!(server.api(&bob, "PUT", &membership, &key).0, 200);

@@ -76,8 +76,8 @@ impl TestServer {
     }
 
     /// Makes a room, whose maker is a member.
-    pub fn make(&self, who: &User, facts: &Value) -> u64 {
-        let (status, body) = self.api(who, "POST", "/rooms", facts);
+    pub fn make(&self, who: &User, settings: &Value) -> u64 {
+        let (status, body) = self.api(who, "POST", "/rooms", settings);
         assert_eq!(status, 201, "{body}");
         number(&body["id"])
     }
@@ -310,14 +310,14 @@ impl Stream {
         }
     }
 
-    pub fn say(&mut self, what: &Value) {
-        self.ws.say(what);
+    pub fn say(&mut self, frame: &Value) {
+        self.ws.say(frame);
     }
 
     /// Sends a message on the websocket; returns its sequence number.
     pub fn send(&mut self, room: u64, id: &str, text: &str) -> u64 {
-        let what = json!({"type": "send", "room": room, "client_id": id, "text": text});
-        self.say(&what);
+        let frame = json!({"type": "send", "room": room, "client_id": id, "text": text});
+        self.say(&frame);
         let ack = self.find("ack");
         assert_eq!(ack["client_id"], id, "{ack}");
         number(&ack["seq"])

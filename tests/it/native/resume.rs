@@ -77,8 +77,8 @@ fn kill_9_costs_a_stream_nothing() {
         for index in 0..300 {
             let text = format!("{round}-{index}");
             let id = format!("k{text}");
-            let what = json!({"type": "send", "room": room, "client_id": id, "text": text});
-            at_ann.say(&what);
+            let send = json!({"type": "send", "room": room, "client_id": id, "text": text});
+            at_ann.say(&send);
             asked += 1;
             while asked > 16 {
                 let ack = at_ann.find("ack");
@@ -333,16 +333,16 @@ fn a_deleted_room_is_announced_to_its_members() {
     let (former, eve) = (server.user("Former"), server.user("Eve"));
     let epoch = text(&server.ask("GET /api/v1/server", "", "").json()["epoch"]);
     for (index, visibility) in ["public", "private", "hidden"].into_iter().enumerate() {
-        let mut facts = json!({"title": visibility, "visibility": visibility});
+        let mut settings = json!({"title": visibility, "visibility": visibility});
         let mut key = Value::Null;
         if visibility != "public" {
             key = json!({"password": "open sesame"});
-            facts["password"] = key["password"].clone();
+            settings["password"] = key["password"].clone();
         }
         let mut stayed =
             [&ann, &bob, &former, &eve].map(|who| (server.live(who, Form::Lines), Vec::new()));
         let from = format!("?since={epoch}:{}", stayed[0].0.from);
-        let room = server.make(&ann, &facts);
+        let room = server.make(&ann, &settings);
         let membership = format!("/rooms/{room}/membership");
         for who in [&bob, &former] {
             assert_eq!(server.api(who, "PUT", &membership, &key).0, 200);

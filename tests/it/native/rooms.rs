@@ -11,8 +11,8 @@ const NOTHING: &Value = &Value::Null;
 fn a_room_is_made_changed_and_removed_by_its_owner() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
-    let facts = json!({"title": "Den", "description": "deep", "visibility": "public"});
-    let (status, room) = server.api(&ann, "POST", "/rooms", &facts);
+    let settings = json!({"title": "Den", "description": "deep", "visibility": "public"});
+    let (status, room) = server.api(&ann, "POST", "/rooms", &settings);
     assert_eq!(status, 201);
     for (field, is) in [
         ("title", json!("Den")),
@@ -30,7 +30,7 @@ fn a_room_is_made_changed_and_removed_by_its_owner() {
     let den = number(&room["id"]);
     let path = format!("/rooms/{den}");
     assert_eq!(server.get(&ann, &path), room);
-    server.refused(&bob, ("POST", "/rooms", &facts), (409, "title_taken"));
+    server.refused(&bob, ("POST", "/rooms", &settings), (409, "title_taken"));
     server.refused(&bob, ("PATCH", &path, &json!({"title": "Bobs"})), (403, "forbidden"));
     server.refused(&bob, ("DELETE", &path, NOTHING), (403, "forbidden"));
     for (body, field) in [
@@ -78,9 +78,9 @@ fn a_password_opens_and_a_membership_stays() {
     let mut server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     for visibility in ["private", "hidden"] {
-        let facts =
+        let settings =
             json!({"title": visibility, "visibility": visibility, "password": "open sesame"});
-        let room = server.make(&ann, &facts);
+        let room = server.make(&ann, &settings);
         let path = format!("/rooms/{room}/membership");
         let hidden = visibility == "hidden";
         let refusal = if hidden { (404, "room_not_found") } else { (403, "wrong_password") };
@@ -122,8 +122,8 @@ fn a_room_is_readable_for_members_only() {
     let server = TestServer::start();
     let (ann, bob, eve) = (server.user("Ann"), server.user("Bob"), server.user("Eve"));
     let closed = |title: &str, visibility: &str| {
-        let facts = json!({"title": title, "visibility": visibility, "password": "open sesame"});
-        let room = server.make(&ann, &facts);
+        let settings = json!({"title": title, "visibility": visibility, "password": "open sesame"});
+        let room = server.make(&ann, &settings);
         let path = format!("/rooms/{room}/membership");
         let (status, _) = server.api(&bob, "PUT", &path, &json!({"password": "open sesame"}));
         assert_eq!(status, 200);
@@ -401,8 +401,8 @@ fn a_room_that_becomes_private_keeps_its_members_on_request() {
 fn a_new_password_or_the_owner_removes_a_member() {
     let server = TestServer::start();
     let (ann, bob, cat) = (server.user("Ann"), server.user("Bob"), server.user("Cat"));
-    let facts = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
-    let room = server.make(&ann, &facts);
+    let settings = json!({"title": "Den", "visibility": "private", "password": "open sesame"});
+    let room = server.make(&ann, &settings);
     let (base, membership) = (format!("/rooms/{room}"), format!("/rooms/{room}/membership"));
     let enter =
         |who, password: &str| server.api(who, "PUT", &membership, &json!({"password": password})).0;

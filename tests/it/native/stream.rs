@@ -293,7 +293,8 @@ fn a_stream_is_refused_like_any_other_request() {
     let own = format!("Cookie: session={}\r\nOrigin: http://127.0.0.1:{port}\r\n", ann.session);
     Stream::open(port, &own, Form::Ws, "").expect("caught_up");
     assert_eq!(server.ask("POST /api/v1/events", &ann.bearer(), "").status, 405);
-    // An upgrade to another protocol may be ignored (RFC 9110 section 7.8): curl offers HTTP/2 so.
+    // A server may ignore an upgrade to another protocol, such as curl's offer of HTTP/2 (RFC 9110
+    // section 7.8).
     let mut http = Http::connect(port);
     let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
     http.request("GET /api/v1/events", &format!("{}{h2c}", ann.bearer()));
@@ -305,8 +306,8 @@ fn a_room_that_says_nothing_says_why() {
     let server = TestServer::start();
     let (ann, bob) = (server.user("Ann"), server.user("Bob"));
     let den = server.public(&ann, "Den");
-    let facts = json!({"title": "Cave", "visibility": "hidden", "password": "open sesame"});
-    let cave = server.make(&ann, &facts);
+    let settings = json!({"title": "Cave", "visibility": "hidden", "password": "open sesame"});
+    let cave = server.make(&ann, &settings);
     let listen = |room: u64| {
         let response = server.ask(&format!("GET /r/{room}"), &bob.bearer(), "");
         (response.status, response.json()["error"]["code"].clone())

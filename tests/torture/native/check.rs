@@ -46,7 +46,7 @@ type Page = (Vec<(u64, Message)>, (bool, bool));
 
 fn page(world: &World, who: &Person, room: u64, bound: &str) -> Result<Page, String> {
     let path = format!("/api/v1/rooms/{room}/messages?limit={PAGE}&{bound}");
-    let answer = wire::ask(world.server, &who.sign(Request::new("GET", &*path)));
+    let answer = wire::ask(world.server, &who.authenticate(Request::new("GET", &*path)));
     let answer = answer.map_err(|error| format!("{path}: {error}"))?;
     let json = answer.json();
     let wrong = || format!("{path}: {}", answer.show());
@@ -121,10 +121,10 @@ pub fn against_view(
     compare(name, &expected, &view, world);
 }
 
-fn compare(what: &str, expected: &[(u64, Message)], found: &[(u64, Message)], world: &World) {
+fn compare(name: &str, expected: &[(u64, Message)], found: &[(u64, Message)], world: &World) {
     if let Some(at) = differ(expected, found) {
         let (expected, found) = (expected.get(at), found.get(at));
-        world.problem(format!("{what}: message {at}:\n  expected {expected:?}\n  is {found:?}"));
+        world.problem(format!("{name}: message {at}:\n  expected {expected:?}\n  is {found:?}"));
     }
 }
 

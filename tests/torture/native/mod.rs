@@ -55,14 +55,14 @@ impl Person {
         let person = Person { name: name.to_owned(), proof, rooms: rooms.to_vec() };
         for room in rooms {
             let path = format!("/api/v1/rooms/{room}/membership");
-            let request = person.sign(Request::new("PUT", path));
+            let request = person.authenticate(Request::new("PUT", path));
             let answer = wire::ask(world.server, &request).expect("the server is up");
             assert_eq!(answer.status, 200, "membership: {}", answer.show());
         }
         person
     }
 
-    pub fn sign(&self, request: Request) -> Request {
+    pub fn authenticate(&self, request: Request) -> Request {
         request.header(self.proof.0, &self.proof.1)
     }
 }
@@ -231,7 +231,7 @@ impl<'a> Author<'a> {
         }
     }
 
-    pub fn problem(&self, what: &str) {
-        self.world.problem(format!("{}: {what}", self.person.name));
+    pub fn problem(&self, problem: &str) {
+        self.world.problem(format!("{}: {problem}", self.person.name));
     }
 }

@@ -11,7 +11,7 @@ use crate::dice::Dice;
 use crate::native::Person;
 use crate::native::view::View;
 use crate::wire::{self, Answer, Feed, Line, Request, Websocket};
-use crate::world::{FAREWELL, Phase, Stage, World};
+use crate::world::{LAST, Phase, Stage, World};
 
 /// The form of the stream.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
             _ => self.view.since(),
         };
         let path = format!("/api/v1/events?since={since}{}", self.filter);
-        let request = self.person.sign(Request::new("GET", path));
+        let request = self.person.authenticate(Request::new("GET", path));
         Ok(match self.form {
             Form::Websocket => line.websocket(request)?.map(Stream::Socket),
             Form::Lines => line.feed(&request)?.map(Stream::Feed),
@@ -222,9 +222,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn note(&mut self, what: &str) {
+    fn note(&mut self, frame: &str) {
         if !self.world.storms() {
-            self.latest += &format!("at {}: {what}; ", self.view.cursor);
+            self.latest += &format!("at {}: {frame}; ", self.view.cursor);
         }
     }
 
@@ -232,10 +232,10 @@ impl<'a> Reader<'a> {
         self.world.report(&format!("{} {:?}", self.person.name, self.form), stage);
     }
 
-    fn problem(&self, what: &str, why: &str) {
+    fn problem(&self, frame: &str, why: &str) {
         let (name, form, since) = (&self.person.name, self.form, self.view.since());
-        let what: String = what.chars().take(400).collect();
-        self.world.problem(format!("{name} ({form:?}, at {since}): {why}: {what}"));
+        let frame: String = frame.chars().take(400).collect();
+        self.world.problem(format!("{name} ({form:?}, at {since}): {why}: {frame}"));
     }
 }
 
@@ -250,7 +250,7 @@ pub fn begin(world: &World, person: &Person, only: &[u64]) -> View {
 
 /// The room whose last words these are.
 pub fn reason(world: &World, frame: &Value) -> Option<u64> {
-    let last = frame["type"] == "message" && world.phase() == Phase::CloseReason;
-    let said = last && frame["text"].as_str().is_some_and(|text| text.starts_with(FAREWELL));
+    let last = frame["type"] == "message" && world.phase() == Phase::LastMessages;
+    let said = last && frame["text"].as_str().is_some_and(|text| text.starts_with(LAST));
     frame["room"].as_u64().filter(|_| said)
 }

@@ -31,7 +31,7 @@ impl<'a> Sender<'a> {
             self.author.dice.sleep(0, 30);
         }
         world.report(&self.author.person.name, Stage::Settled);
-        while world.phase() < Phase::CloseReason && world.problems().is_empty() {
+        while world.phase() < Phase::LastMessages && world.problems().is_empty() {
             thread::sleep(Duration::from_millis(20));
         }
         world.report(&self.author.person.name, Stage::Done);
@@ -111,7 +111,7 @@ impl<'a> Sender<'a> {
                 Request::new(if *on { "PUT" } else { "DELETE" }, path)
             }
         };
-        self.author.person.sign(request)
+        self.author.person.authenticate(request)
     }
 
     fn judge(&mut self, op: Op, answer: &Answer, repeated: bool) {
@@ -155,7 +155,7 @@ impl<'a> Sender<'a> {
         }
         let path = format!("/api/v1/rooms/{room}/messages/{}", tag(text));
         let other = Request::new("PUT", path).json(&json!({ "text": "something else" }));
-        let other = self.author.person.sign(other);
+        let other = self.author.person.authenticate(other);
         if let Ok(answer) = self.ask(&other)
             && answer.status < 500
             && (answer.status != 409 || answer.json()["error"]["code"] != "client_id_reused")

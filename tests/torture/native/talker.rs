@@ -47,7 +47,7 @@ impl<'a> Talker<'a> {
             world.counts.resumes.fetch_add(1, Relaxed);
             self.view.connected();
             let path = format!("/api/v1/events?since={}", self.view.since());
-            let request = self.author.person.sign(Request::new("GET", path));
+            let request = self.author.person.authenticate(Request::new("GET", path));
             match Line::dial(world.proxy).and_then(|line| line.websocket(request)) {
                 Ok(Ok(socket)) => self.converse(socket),
                 Ok(Err(answer)) if matches!(answer.status, 429 | 503) => {}

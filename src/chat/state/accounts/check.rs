@@ -11,7 +11,7 @@ impl Accounts {
         let counts = (self.by_name.len(), self.by_key.len(), self.by_session_key.len());
         let keys = self.accounts.values().filter(|known| known.account.key.is_some()).count();
         assert_eq!(counts, (self.accounts.len(), keys, self.sessions.len()));
-        for (id, known) in &self.accounts {
+        for (id, known) in self.accounts.iter() {
             let name = known.account.name.folded();
             assert!(self.by_name.all(&name).any(|account| account == *id), "{id:?}");
             let key = known.account.key;
@@ -31,7 +31,7 @@ impl Accounts {
         accounts: &HashMap<AccountId, usize>,
         sessions: &HashMap<SessionId, usize>,
     ) {
-        for (id, known) in &self.accounts {
+        for (id, known) in self.accounts.iter() {
             let subscriptions = known.subscriptions.len() + known.streams.len();
             assert_eq!(self.over.contains(id), known.is_over(), "{id:?}");
             assert_eq!(subscriptions, accounts.get(id).copied().unwrap_or(0), "{id:?}");

@@ -16,8 +16,9 @@ pub struct AccountState {
     pub streams: Vec<SubscriptionId>,
     /// The rooms of which it is a member: the inverse of the rooms' lists.
     pub rooms: BTreeSet<RoomId>,
-    /// Those of them for two. They do not count for the account's limit, because others open them.
-    pub direct: BTreeSet<RoomId>,
+    /// The number of those for two. They do not count for the account's limit, because others open
+    /// them.
+    pub direct: usize,
     /// Membership changes that are proposed but not yet in the log.
     pub pending_entries: usize,
     /// The end of the account, a guest's, is proposed.
@@ -34,21 +35,21 @@ impl AccountState {
     /// Whether the account has reached its limit of rooms, pending ones included.
     pub fn is_full(&self) -> bool {
         let most = if self.is_guest() { ROOMS_PER_GUEST_MAX } else { ROOMS_PER_ACCOUNT_MAX };
-        self.rooms.len() - self.direct.len() + self.pending_entries >= most
+        self.rooms.len() - self.direct + self.pending_entries >= most
     }
 
     /// Adds a room of which the account is a member.
     pub fn belongs(&mut self, room: RoomId, direct: bool) {
-        self.rooms.insert(room);
-        if direct {
-            self.direct.insert(room);
+        if self.rooms.insert(room) && direct {
+            self.direct += 1;
         }
     }
 
     /// The reverse of [`AccountState::belongs`].
-    pub fn belongs_no_more(&mut self, room: RoomId) {
-        self.rooms.remove(&room);
-        self.direct.remove(&room);
+    pub fn belongs_no_more(&mut self, room: RoomId, direct: bool) {
+        if self.rooms.remove(&room) && direct {
+            self.direct -= 1;
+        }
     }
 
     pub fn is_guest(&self) -> bool {

@@ -1,7 +1,8 @@
 //! Events, and their refusals.
 
 use crate::chat::{
-    Author, ClientEvent, Color, Event, Field, LOBBY, Name, Receipt, Refusal, RoomEvent, Seq, What,
+    Author, ClientEvent, Color, Event, EventKind, Field, LOBBY, Name, Receipt, Refusal, RoomEvent,
+    Seq,
 };
 use crate::codec::Codec;
 use crate::http::Response;
@@ -104,21 +105,21 @@ fn decoding_at_random() {
 fn encoding() {
     let time = Time(1_769_860_980_123_456);
     let at = r#""time":"2026-01-31T12:03:00.123456Z"}"#;
-    let event = |color, what| Event {
+    let event = |color, kind| Event {
         room: LOBBY,
         time,
         author: Author { account: None, name: Name::new("Zoë").expect("a name") },
         color,
-        what,
+        kind,
     };
     let (text, calls) = ("a \"b\"\n".into(), Box::default());
-    let said = What::Said { seq: Seq(1), text, client_id: None, reply_to: None, calls };
+    let said = EventKind::Said { seq: Seq(1), text, client_id: None, reply_to: None, calls };
     let who = r#""name":"Zoë","room_id":1"#;
     let red = Color::new("red");
-    for (color, what, expected) in [
+    for (color, kind, expected) in [
         (
             red.clone(),
-            What::Joined,
+            EventKind::Joined,
             format!(
                 r#"{{"event_type":"join",{who},"color":"red","msg":"Zoë entered the room.",{at}"#
             ),
@@ -131,12 +132,12 @@ fn encoding() {
         (None, said, format!(r#"{{"event_type":"send",{who},"msg":"a \"b\"\n",{at}"#)),
         (
             None,
-            What::Left,
+            EventKind::Left,
             format!(r#"{{"event_type":"leave",{who},"msg":"Zoë has left the room.",{at}"#),
         ),
     ] {
         // The sender gets it, too.
-        assert_eq!(told(&CODEC, &event(color, what)), (expected.clone(), expected));
+        assert_eq!(told(&CODEC, &event(color, kind)), (expected.clone(), expected));
     }
 }
 

@@ -271,8 +271,9 @@ fn changing_a_private_room() {
         let unsigned = failure(401, 402, "Token error: Unauthorized signing method", "token");
         let foreign = crate::protocol::chitchat::Tokens::new("x");
         let name = crate::chat::Name::new("Ann").expect("a name");
-        let lock = crate::protocol::chitchat::tests::tokens::lock(crate::time::Time::now());
-        let foreign = foreign.issue(&name, None, &lock);
+        let state =
+            crate::protocol::chitchat::tests::tokens::password_state(crate::time::Time::now());
+        let foreign = foreign.issue(&name, None, &state);
         let foreign = format!("Authorization: Bearer {foreign}");
         for (who, expected) in [
             ("", &invalid_token()),

@@ -37,14 +37,14 @@ fn ann() -> Name {
 }
 
 fn access(session: Option<KeyHash>) -> Access {
-    Access::Token { room: RoomId(7), generation: 2, session }
+    Access::Token { room: RoomId(7), password_generation: 2, session }
 }
 
 /// The core's answer for a client that may enter.
-pub(super) fn lock(granted: Time) -> PasswordState {
-    let (room, number, generation) = (RoomId(7), RoomId(7), 2);
+pub(super) fn password_state(granted: Time) -> PasswordState {
+    let (room, number, password_generation) = (RoomId(7), RoomId(7), 2);
     let (seen, quiet, session, password) = (true, false, None, None);
-    PasswordState { room, number, seen, quiet, session, password, generation, granted }
+    PasswordState { room, number, seen, quiet, session, password, password_generation, granted }
 }
 
 /// It carries the requesting session, and the first token's issue time: so it ends with the
@@ -53,27 +53,31 @@ pub(super) fn lock(granted: Time) -> PasswordState {
 fn a_token_carries_its_session_and_its_first_issue_time() {
     let now = Time(Time::now().unix_secs() * 1_000_000);
     let session = Some(crypto::hash("session"));
-    let lock = PasswordState { session, ..lock(now) };
-    let pass = tokens().check(&tokens().issue(&ann(), None, &lock)).expect("it was just issued");
-    assert_eq!((pass.access, pass.claim.first), (access(session), now));
+    let state = PasswordState { session, ..password_state(now) };
+    let verified =
+        tokens().check(&tokens().issue(&ann(), None, &state)).expect("it was just issued");
+    assert_eq!((verified.access, verified.claim.first), (access(session), now));
     let first = Time(now.0 - 23 * 3_600 * 1_000_000 - 1_800 * 1_000_000);
-    let renewed = tokens().check(&tokens().issue(&ann(), Some(first), &lock)).expect("good");
+    let renewed = tokens().check(&tokens().issue(&ann(), Some(first), &state)).expect("good");
     assert_eq!((renewed.access, renewed.claim.first), (access(session), first));
     // It is valid for half an hour more, so its apparent grant was half an hour ago.
     assert_eq!(renewed.claim.granted, Time(now.0 - 1_800 * 1_000_000));
     let old = Time(now.0 - 24 * 3_600 * 1_000_000);
-    assert_eq!(tokens().check(&tokens().issue(&ann(), Some(old), &lock)), Err(TokenError::Invalid));
+    assert_eq!(
+        tokens().check(&tokens().issue(&ann(), Some(old), &state)),
+        Err(TokenError::Invalid)
+    );
 }
 
 #[test]
 fn issued_tokens_are_valid() {
     let now = Time::now();
-    let token = tokens().issue(&ann(), None, &lock(now));
-    let pass = tokens().check(&token).expect("it was just issued");
+    let token = tokens().issue(&ann(), None, &password_state(now));
+    let verified = tokens().check(&token).expect("it was just issued");
     let granted = Time(now.unix_secs() * 1_000_000);
     let claim = NameClaim { name: ann(), granted, first: granted };
     assert!(granted <= now, "never younger than it is");
-    assert_eq!(pass, VerifiedToken { claim, access: access(None) });
+    assert_eq!(verified, VerifiedToken { claim, access: access(None) });
     // The holder of the secret can make and verify one with any other library.
     let exp = now.unix_secs() + i64::try_from(TOKEN_TTL_SECS).expect("it is an hour");
     assert_eq!(token, forge("secret", HEADER, &claims(exp)));
@@ -81,8 +85,11 @@ fn issued_tokens_are_valid() {
 
 #[test]
 fn the_secret_is_a_text() {
-    let token =
-        Tokens::new(&signing_secret(None, &[7; 32])).issue(&ann(), None, &lock(Time::now()));
+    let token = Tokens::new(&signing_secret(None, &[7; 32])).issue(
+        &ann(),
+        None,
+        &password_state(Time::now()),
+    );
     let moved = Tokens::new(&signing_secret(Some(&crypto::hex(&[7; 32])), &[0; 32]));
     assert!(moved.check(&token).is_ok());
     assert_eq!(
@@ -163,8 +170,8 @@ fn foreign_tokens_are_refused() {
 #[test]
 fn the_end_of_time() {
     let last = format!(r#"{{"username":"Ann","room_id":7,"exp":{},"gen":2}}"#, u64::MAX);
-    let pass = tokens().check(&forge("secret", HEADER, &last)).expect("it never expires");
-    assert_eq!(pass.claim.granted, Time(i64::MAX));
+    let verified = tokens().check(&forge("secret", HEADER, &last)).expect("it never expires");
+    assert_eq!(verified.claim.granted, Time(i64::MAX));
 }
 
 /// At any clock, a token is valid for its hour, and no longer.
@@ -172,14 +179,14 @@ fn the_end_of_time() {
 fn tokens_at_the_ends_of_time() {
     let name = Name::new("Bo").expect("a name");
     for now in [Time(0), Time(1_769_860_980_000_000), Time(253_402_300_799_000_000)] {
-        let token = tokens().issue(&name, None, &lock(now));
+        let token = tokens().issue(&name, None, &password_state(now));
         let last = now.plus_secs(TOKEN_TTL_SECS - 1);
         let over = now.plus_secs(TOKEN_TTL_SECS);
         assert!(tokens().check_at(&token, now).is_ok(), "{now:?}");
         assert!(tokens().check_at(&token, last).is_ok(), "{now:?}");
         assert_eq!(tokens().check_at(&token, over), Err(TokenError::Invalid), "{now:?}");
     }
-    let token = tokens().issue(&name, None, &lock(Time(i64::MIN)));
+    let token = tokens().issue(&name, None, &password_state(Time(i64::MIN)));
     assert!(tokens().check_at(&token, Time(i64::MIN)).is_ok());
 }
 
@@ -188,12 +195,12 @@ fn tokens_at_the_ends_of_time() {
 fn tokens_at_random() {
     let tokens = Tokens::new(&signing_secret(None, &[7; 32]));
     let name = Name::new("ann").expect("a name");
-    let token = tokens.issue(&name, None, &lock(Time::now()));
+    let token = tokens.issue(&name, None, &password_state(Time::now()));
     let good = tokens.check(&token).expect("a token");
     fuzz(5_000, |dice| {
         let damaged = dice.text(&[&token], &["=", ".", "e30", "a", "\u{0}"]);
-        if let Ok(pass) = tokens.check(&damaged) {
-            assert_eq!(pass, good, "{damaged}");
+        if let Ok(verified) = tokens.check(&damaged) {
+            assert_eq!(verified, good, "{damaged}");
         }
     });
 }

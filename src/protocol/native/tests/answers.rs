@@ -5,7 +5,7 @@ use crate::chat::{Field, Refusal, RoomId, RoomInfo, Visibility};
 use crate::http::{Framing, Request, Response};
 use crate::protocol::json_body;
 use crate::protocol::native::errors::{Code, Failure};
-use crate::protocol::native::json::{Room, Said};
+use crate::protocol::native::json::{MessageJson, RoomJson};
 use crate::protocol::native::messages::paged;
 use crate::protocol::native::search::listed;
 use crate::protocol::tests::request;
@@ -28,7 +28,7 @@ fn sent(response: &Response) -> String {
 fn messages() {
     let whole = message(7, Some("hi @Bo"));
     assert_eq!(
-        json(&Said::from(&whole)),
+        json(&MessageJson::from(&whole)),
         concat!(
             r#"{"seq":7,"room":2,"author":"Ann","text":"hi @Bo","#,
             r#""time":"1970-01-01T00:00:00.000000Z","color":"red","client_id":"c-1","#,
@@ -36,11 +36,11 @@ fn messages() {
             r#""reactions":{"👍":["Bo","Cy"]},"mentions":["Bo"]}"#
         )
     );
-    assert!(json(&Said::found(&whole, "hi")).ends_with(r#","snippet":"hi"}"#));
-    assert!(json(&Said::replayed(&whole)).starts_with(r#"{"type":"message","seq":7,"#));
+    assert!(json(&MessageJson::found(&whole, "hi")).ends_with(r#","snippet":"hi"}"#));
+    assert!(json(&MessageJson::replayed(&whole)).starts_with(r#"{"type":"message","seq":7,"#));
     // A deleted message has neither text nor anything derived from it.
     assert_eq!(
-        json(&Said::from(&message(7, None))),
+        json(&MessageJson::from(&message(7, None))),
         concat!(
             r#"{"seq":7,"room":2,"author":"Ann","time":"1970-01-01T00:00:00.000000Z","#,
             r#""color":"red","client_id":"c-1","reply_to":3,"deleted":true}"#
@@ -80,17 +80,17 @@ fn rooms() {
     let begin = r#"{"id":2,"title":"den","description":"","visibility":"private","kind":"room","#;
     let end = r#""created":"1970-01-01T00:00:00.000000Z","updated":"1970-01-01T00:00:00.000001Z"}"#;
     let middle = r#""owner":"Ann","member":true,"online":0,"last_seq":9,"#;
-    assert_eq!(json(&Room::told(&info)), [begin, middle, end].concat());
+    assert_eq!(json(&RoomJson::told(&info)), [begin, middle, end].concat());
     let own = r#""read_seq":4,"unread":5,"mentions":1,"#;
     let counts = Counts { unread: 5, mentions: 1 };
-    assert_eq!(json(&Room::seen(&info, counts)), [begin, middle, own, end].concat());
+    assert_eq!(json(&RoomJson::seen(&info, counts)), [begin, middle, own, end].concat());
     let passer_by = |visibility| RoomInfo { membership: None, visibility, ..info.clone() };
     for (visibility, last) in [(Visibility::Public, 9), (Visibility::Private, 0)] {
-        let seen = json(&Room::seen(&passer_by(visibility), Counts::default()));
+        let seen = json(&RoomJson::seen(&passer_by(visibility), Counts::default()));
         assert!(seen.contains(&format!(r#""last_seq":{last},"read_seq":0,"#)), "{seen}");
     }
     let strange = RoomInfo { membership: None, owner: None, direct: true, ..info };
-    let seen = json(&Room::seen(&strange, Counts::default()));
+    let seen = json(&RoomJson::seen(&strange, Counts::default()));
     let says =
         r#""kind":"direct","owner":null,"member":false,"online":0,"last_seq":0,"read_seq":0"#;
     assert!(seen.contains(says), "{seen}");
@@ -129,7 +129,7 @@ fn refusals() {
 #[test]
 fn every_code_says_what_to_do() {
     for code in Code::ALL {
-        let (status, word, says) = code.room_settings();
+        let (status, word, says) = code.definition();
         assert!(says.len() > 20 && says.chars().next().is_some_and(char::is_lowercase), "{says}");
         let text = sent(&Failure::from(code).into());
         assert!(text.starts_with(&format!("HTTP/1.1 {status} ")), "{text}");

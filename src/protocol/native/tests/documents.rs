@@ -84,7 +84,7 @@ fn every_code_is_documented() {
         words.is_some_and(|words| words.iter().any(|listed| listed == word))
     };
     for code in Code::ALL {
-        let (status, word, _) = code.room_settings();
+        let (status, word, _) = code.definition();
         assert!(listed(status, word), "{status} {word}");
     }
     let all: Vec<&Value> = errors.values().filter_map(Value::as_array).flatten().collect();

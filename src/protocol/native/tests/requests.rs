@@ -137,7 +137,7 @@ fn queries() {
         let request = request(&format!("GET /api/v1/rooms/1/messages?{query}"), "", "");
         match (bound(&request), limit(&request)) {
             (Ok(bound), Ok(limit)) => Ok((bound, limit)),
-            (Err(failure), _) | (_, Err(failure)) => Err(failure.code().room_settings().0),
+            (Err(failure), _) | (_, Err(failure)) => Err(failure.code().definition().0),
         }
     };
     for (query, expected) in [

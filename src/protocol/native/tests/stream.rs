@@ -2,8 +2,8 @@
 
 use super::name;
 use crate::chat::{
-    Action, Author, ClientEvent, ClientId, Color, Emoji, Event, Field, Receipt, Refusal, RoomId,
-    Seq, StreamEvent, What,
+    Action, Author, ClientEvent, ClientId, Color, Emoji, Event, EventKind, Field, Receipt, Refusal,
+    RoomId, Seq, StreamEvent,
 };
 use crate::codec::Codec;
 use crate::protocol::native::codec::CODEC;
@@ -111,31 +111,31 @@ fn decoding_at_random() {
 pub(super) fn every_frame() -> Vec<String> {
     let (seq, target) = (Seq(9), Seq(5));
     let emoji = Emoji::new("👍").expect("a reaction");
-    let event = |what| Event {
+    let event = |kind| Event {
         room: RoomId(2),
         time: Time(0),
         author: Author { account: None, name: name("Ann") },
         color: Color::new("red"),
-        what,
+        kind,
     };
     let text = || "hi @Bo".into();
     let calls = || [name("Bo")].into();
     let (client_id, reply_to) = (id("a"), Some(target));
-    let said = What::Said { seq, text: text(), client_id, reply_to, calls: calls() };
+    let said = EventKind::Said { seq, text: text(), client_id, reply_to, calls: calls() };
     let events = [
         said,
-        What::Edited { seq, target, text: text(), calls: calls() },
-        What::Deleted { seq, target },
-        What::Reacted { seq, target, emoji, on: true },
-        What::Room { seq, info: Box::new(super::room()) },
-        What::Gone { seq },
-        What::Member { seq, member: true },
-        What::Joined,
-        What::Left,
-        What::Typing,
-        What::Read { seq: target },
+        EventKind::Edited { seq, target, text: text(), calls: calls() },
+        EventKind::Deleted { seq, target },
+        EventKind::Reacted { seq, target, emoji, on: true },
+        EventKind::Room { seq, info: Box::new(super::room()) },
+        EventKind::Gone { seq },
+        EventKind::Member { seq, member: true },
+        EventKind::Joined,
+        EventKind::Left,
+        EventKind::Typing,
+        EventKind::Read { seq: target },
     ];
-    let told = events.map(|what| payload(|frame| CODEC.event("e0", &event(what), frame)));
+    let told = events.map(|kind| payload(|frame| CODEC.event("e0", &event(kind), frame)));
     let logged = Ok(Receipt::Logged { seq, time: Time(0), repeated: false });
     let replies = [logged, Err(Refusal::RoomNotFound), Err(wrong("on"))];
     let replied =

@@ -73,9 +73,9 @@ fn full(scratch: &Scratch) -> Connection {
     }
     put(w, changes(2, 3, false, true));
     let change = room_settings("Opened", Visibility::Public, None);
-    let (room, generation, link) = (RoomId(3), 1, None);
+    let (room, password_generation, link) = (RoomId(3), 1, None);
     let settings = change;
-    put(w, Entry::RoomChanged { room, settings, generation, link, keep_members: false });
+    put(w, Entry::RoomChanged { room, settings, password_generation, link, keep_members: false });
     let goes = |room, recoverable| Entry::RoomGone { room: RoomId(room), recoverable };
     put(w, goes(4, true));
     for (room, title) in [(6, "Attic"), (7, "Cellar"), (8, "Shed")] {
@@ -207,8 +207,8 @@ fn every_column_that_is_altered_is_seen() {
         let mut tried = 0;
         for [key, first, value] in found {
             let first = text(&first);
-            let listed = UNSEEN.iter().position(|(of, what, which, _)| {
-                *of == table && *what == column && (which.is_empty() || first == *which)
+            let listed = UNSEEN.iter().position(|(of, name, which, _)| {
+                *of == table && *name == column && (which.is_empty() || first == *which)
             });
             for other in others(&value, &kind) {
                 let sql = format!("UPDATE {table} SET {column} = ?1 WHERE {row} = ?2");

@@ -1,0 +1,70 @@
+//! What stands for [`tls`](self) in a build without it: no certificate can be read, so there is
+//! never a session.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+/// A certificate chain and its private key.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Pair {
+    /// The certificate.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Never exists.
+#[derive(Clone)]
+pub enum Tls {}
+
+/// Never exists.
+pub enum Files {}
+
+/// Never exists.
+pub enum Session {}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub fn load(_pairs: Vec<Pair>) -> Result<(Tls, Files), String> {
+    Err("this program was built without TLS; build it with the feature `tls`".to_owned())
+}
+
+impl Tls {
+    pub fn session(&self) -> Option<Session> {
+        match *self {}
+    }
+}
+
+impl Files {
+    pub fn refresh(&mut self, _always: bool) -> Result<bool, String> {
+        match *self {}
+    }
+}
+
+impl Session {
+    pub fn take_in(&mut self, _input: &mut dyn Read) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub fn is_stuck(&self) -> bool {
+        match *self {}
+    }
+
+    pub fn flush(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub fn close(&mut self) {
+        match *self {}
+    }
+}
