@@ -8,6 +8,7 @@ mod help;
 mod networks;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use crate::logger::Level;
 pub use admin::{AdminTask, AdminWhat};
 use help::help;
 pub use networks::Network;
+use values::{address, host, origin, size};
 
 /// When a write counts as durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -461,46 +463,6 @@ fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(),
         _ => unreachable!("{name} is one of SETTINGS"),
     }
     Ok(())
-}
-
-/// An origin as browsers write it (RFC 6454 section 6.2): lower case, without the default port.
-fn origin(value: &str) -> Option<String> {
-    let value = value.to_lowercase();
-    let (scheme, place) = value.split_once("://")?;
-    let place = place.strip_suffix('/').unwrap_or(place);
-    let place = match scheme {
-        "http" => place.strip_suffix(":80").unwrap_or(place),
-        "https" => place.strip_suffix(":443").unwrap_or(place),
-        _ => return None,
-    };
-    let harmful = |char: char| !char.is_ascii_graphic() || "/?#@*,;\"\\".contains(char);
-    (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
-}
-
-/// A valid `Host` header in lower case; `None` for a URL or a pattern.
-fn host(value: &str) -> Option<String> {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
-    let named = !value.is_empty() && !value.starts_with(':') && value.bytes().all(legal);
-    named.then(|| value.to_ascii_lowercase())
-}
-
-fn address(value: &str) -> Option<SocketAddr> {
-    let everywhere = |port: u16| SocketAddr::from(([0, 0, 0, 0], port));
-    value.parse().ok().or_else(|| value.trim_start_matches(':').parse().ok().map(everywhere))
-}
-
-/// A size in bytes, from a number in bytes, KiB, MiB, GiB or TiB.
-fn size(value: &str) -> Option<u64> {
-    let digits = value.trim_end_matches(|unit: char| !unit.is_ascii_digit());
-    let shift = match value[digits.len()..].to_ascii_uppercase().trim_end_matches("IB") {
-        "" | "B" => 0,
-        "K" => 10,
-        "M" => 20,
-        "G" => 30,
-        "T" => 40,
-        _ => return None,
-    };
-    digits.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
 fn text(name: &str, value: OsString) -> Result<String, String> {
