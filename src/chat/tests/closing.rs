@@ -136,3 +136,27 @@ fn a_shutdown_takes_several_commands() {
     }
     assert_eq!(closed, 1 + 1 + 30);
 }
+
+/// Its account belongs to the room no longer, though its other connections have not all heard so.
+#[test]
+fn a_stream_that_opens_while_a_room_closes_is_not_in_it() {
+    let mut core = Core::with(&["ann", "bob", "cat"]);
+    let room = core.room("ann", room_settings("Den", Visibility::Public, None));
+    for name in ["bob", "cat"] {
+        core.ask(name, call::Enter { room, access: Access::Open }).expect("a member");
+    }
+    core.chat.steps_max = 1;
+    let (visibility, password) = (Some(Visibility::Private), Some("hash".into()));
+    let change = RoomChange { visibility, password, ..RoomChange::default() };
+    let (named, access) = (RoomRef::Id(room), Access::Open);
+    core.ask_late("ann", call::ChangeRoom { room: named, access, change, chance: 1 });
+    core.commit();
+    assert!(core.chat.is_behind(), "it is closing");
+    let subscription = SubscriptionId(65_536);
+    core.ask_late("cat", call::OpenStream { subscription, protocol: BACK, only: Some(vec![room]) });
+    let mut noticed = Vec::new();
+    while core.chat.is_busy() {
+        noticed.extend(core.give(Command::Continue));
+    }
+    assert!(noticed.iter().all(|one| !one.contains("65537")), "{noticed:?}");
+}

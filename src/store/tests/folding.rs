@@ -154,3 +154,18 @@ fn the_tables_equal_the_fold() {
     }
     assert!(blocks > 20 && roles > 20 && bans > 20, "{blocks} {roles} {bans} in all rounds");
 }
+
+#[test]
+fn a_message_behind_the_deletion_of_its_room_is_not_its_last() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Ann", "a"));
+    let (owner, settings) = (Some(AccountId(1)), room_settings("Den"));
+    put(&mut writer, Entry::RoomMade { room: RoomId(2), owner, settings });
+    put(&mut writer, Entry::RoomGone { room: RoomId(2), recoverable: true });
+    put(&mut writer, says(1, 2, "too late"));
+    drop(writer);
+    let snapshot = scratch.open().snapshot;
+    assert_eq!(snapshot.deleted.len(), 1);
+    assert_eq!(snapshot, fold(log_of(&scratch.file())));
+}
