@@ -291,11 +291,8 @@ fn read(
         }
     }
     if config.ping_interval_ms >= config.pong_deadline_ms {
-        return Err(
-            "--ping-interval must be less than --pong-deadline: a ping needs time for its \
-                    pong"
-                .to_owned(),
-        );
+        let why = "a ping needs time for its pong";
+        return Err(format!("--ping-interval must be less than --pong-deadline: {why}"));
     }
     if config.tls_certificates.len() != config.tls_keys.len() {
         return Err("each --tls-cert needs its --tls-key, in the same order".to_owned());
