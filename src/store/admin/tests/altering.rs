@@ -8,15 +8,15 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value as Json, json};
 
-use crate::chat::Visibility;
 use crate::chat::{
-    AccountId, Description, Entry, Name, RoomId, RoomSettings, Seq, SessionId, Title,
+    AccountId, BannedAddress, Description, Entry, Guests, Name, Policy, Reason, Registration, Role,
+    RoomId, RoomSettings, Seq, SessionId, Title, Visibility,
 };
 use crate::crypto;
 use crate::store::admin::verify;
 use crate::store::retention::{Pruner, Step};
 use crate::store::tests::*;
-use crate::store::{Job as Writing, Retain, Store, index, notes};
+use crate::store::{Job as Writing, Retain, Store, Writer, index, notes};
 use crate::time::Time;
 
 /// Table, column, rows (by their first column), and why another value may go undetected there.
@@ -35,6 +35,25 @@ fn room_settings(title: &str, visibility: Visibility, password: Option<&str>) ->
         description: Description::new("what for").expect("a description"),
         visibility,
         password: password.map(Into::into),
+    }
+}
+
+/// What people in charge do: a role, a setting, a ban of each kind.
+fn deeds(w: &mut Writer) {
+    put(w, account_made(5, "Person5", "5"));
+    let role = |account, role| Entry::RoleChanged { account: AccountId(account), role: Some(role) };
+    let policy = Policy { registration: Registration::Invite, guests: Guests::Rooms };
+    let address = "203.0.113.7".parse().expect("an address");
+    let banned = BannedAddress { address, until: Time(9_000_000_000) };
+    for (by, act) in [
+        (None, role(1, Role::Owner)),
+        (Some(1), role(2, Role::Administrator)),
+        (Some(1), Entry::PolicyChanged { policy }),
+        (Some(2), Entry::BanChanged { account: AccountId(5), on: true }),
+        (Some(2), Entry::AddressBanned { banned }),
+    ] {
+        let (by, reason, act) = (by.map(AccountId), Reason::new("because"), Box::new(act));
+        put(w, Entry::Deed { by, reason, act });
     }
 }
 
@@ -90,6 +109,7 @@ fn full(scratch: &Scratch) -> Connection {
     put(w, Entry::AccountEnded { account: AccountId(4) });
     let (account, key) = (AccountId(3), crypto::hash("another"));
     put(w, Entry::KeyChanged { account, key, but: None });
+    deeds(w);
     // Messages that retention removes, so that their client ids stay.
     let old = ["old-1", "old-2"].map(|id| put(w, sends(1, 1, id, "long ago")));
     put(w, edits(1, 1, old[1], "long ago, too"));
