@@ -56,11 +56,12 @@ size:
 	ls -l target/release/shanty
 
 # One file that needs nothing of the system: target/static/shanty, for this machine's architecture.
-# (With a target, the flags are for the program alone, and not for what builds it.)
+# (With a target, the flags are for the program alone, and not for what builds it. The second flag: a
+# static program finds no getrandom() by name at runtime, and would need /dev/urandom.)
 TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
 static:
-	RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET) \
-		--target-dir target/static
+	RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
+		cargo build --release --locked --target $(TARGET) --target-dir target/static
 	cp target/static/$(TARGET)/release/shanty target/static/shanty
 
 # What is given to others, in target/dist: that file, its checksum, and what is in it (CycloneDX).
