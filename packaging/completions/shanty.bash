@@ -1,7 +1,7 @@
 # Completion for bash. It asks the program for its flags, so it is never out of date.
 _shanty() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="backup verify restore export import config health doctor"
+    local commands="backup verify restore export import admin config health doctor"
     case $before in
     --sync) COMPREPLY=($(compgen -W "full normal" -- "$word")) ;;
     --log) COMPREPLY=($(compgen -W "off error warn info debug" -- "$word")) ;;
@@ -10,6 +10,9 @@ _shanty() {
     --backup-dir) COMPREPLY=($(compgen -d -- "$word")) ;;
     --config | --db | --*-file | backup | verify | restore | export | import)
         COMPREPLY=($(compgen -f -- "$word")) ;;
+    admin) COMPREPLY=($(compgen -W "make-owner make-admin revoke" -- "$word")) ;;
+    --registration) COMPREPLY=($(compgen -W "open invite closed" -- "$word")) ;;
+    --guests) COMPREPLY=($(compgen -W "on rooms off" -- "$word")) ;;
     config) COMPREPLY=($(compgen -W "check" -- "$word")) ;;
     *)
         local flags

@@ -2,8 +2,9 @@
 function __shanty_flags
     shanty --help 2>/dev/null | string replace -rf '^  (--[a-z-]+)( \S+)? +(.*)$' '$1\t$3'
 end
-set -l commands backup verify restore export import config health doctor
+set -l commands backup verify restore export import admin config health doctor
 complete -c shanty -n "string match -q -- '-*' (commandline -ct)" -f -a '(__shanty_flags)'
 complete -c shanty -n "not __fish_seen_subcommand_from $commands" -f -a "$commands"
 complete -c shanty -n "__fish_seen_subcommand_from config" -f -a check
+complete -c shanty -n "__fish_seen_subcommand_from admin" -f -a "make-owner make-admin revoke"
 complete -c shanty -n "__fish_seen_subcommand_from backup verify restore export import" -F

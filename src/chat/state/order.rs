@@ -3,8 +3,7 @@
 //! Some changes last, and wait for the log; others happen at once. A client must not hear of a
 //! change of the second kind before it has heard of lasting changes that the core decided earlier:
 //! otherwise a room hears that Ann left, and then her last message. So the core gives every
-//! [`Effect`] to this type, which keeps these rules; no caller decides when a client hears an
-//! effect.
+//! [`Effect`] to this type, which keeps these rules; no caller decides when a client hears it.
 //!
 //! 1. A proposal takes the next place in the queue. The log replies to proposals in that order.
 //! 2. An entry's effects (an event with a `seq`, a notify) are issued at the place of the entry:

@@ -14,7 +14,7 @@ export async function charge({ browser, server }) {
 
   // A new person creates an account on the way.
   const ann = await visit(browser, link);
-  await reads(ann, "#lead", "Create an account to become its owner", "the link says what it is for");
+  await reads(ann, "#lead", "Create an account to become its owner", "the link says what it is");
   that(await ann.isHidden("#guest"), "a guest could not own the server");
   await accessible(ann, "the sign-in screen of a setup link");
   await ann.fill("#register-name", "Ann");
