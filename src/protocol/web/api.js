@@ -87,7 +87,8 @@ export async function once(method, path, body) {
   const failure = new Failure(response.ok ? 0 : response.status, answer?.error);
   const seconds = Number(response.headers.get("Retry-After"));
   if (seconds > 0) failure.retryAfter ??= 1000 * seconds;
-  if (failure.code === "unauthenticated" && login === logins) loggedOut();
+  const over = failure.code === "unauthenticated" || failure.code === "banned";
+  if (over && login === logins) loggedOut(failure);
   throw failure;
 }
 

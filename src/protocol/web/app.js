@@ -41,9 +41,10 @@ async function begin() {
   let me;
   try {
     me = await whoAmI();
-  } catch {
-    // The server does not answer: the page retries until it does.
+  } catch (failure) {
     $("app").hidden = true;
+    if (failure.code === "banned") return signIn.open(failure.message);
+    // The server does not answer: the page retries until it does.
     signIn.open("Can't reach the server. Reconnecting…");
     retryTimer = setTimeout(begin, 3000);
     return;
@@ -89,7 +90,9 @@ onBusy((time) => {
   if (time > 1500) toast(`You're sending too fast. Continuing in ${Math.ceil(time / 1000)} s.`);
 });
 
-onLoggedOut(() => { if (state.me) end("You've been logged out. Please log in again."); });
+onLoggedOut(({ code, message }) => {
+  if (state.me) end(code === "banned" ? message : "You've been logged out. Please log in again.");
+});
 
 async function logOut() {
   const waiting = outbox.size;

@@ -145,6 +145,11 @@ async function lose(code, opened = true) {
   stream.lostAt ||= Date.now();
   if (state.link === "replaced") return tell("link");
   state.link = "lost";
+  // The server has refused this session's stream: a request shows whether the session has ended.
+  if (code === 1008) {
+    await get("me").catch(() => {});
+    if (!running || socket || source) return;
+  }
   // Exponential back-off with jitter.
   const wait = Math.min(500 * 2 ** failures, RETRY_MS_MAX) * (0.5 + Math.random());
   failures += 1;
@@ -152,12 +157,8 @@ async function lose(code, opened = true) {
   clearTimeout(timer);
   timer = setTimeout(connect, wait);
   tell("link");
-  // A request shows the cause: if the session has ended, it is refused; if it succeeds although the
-  // websocket did not open, something blocks websockets.
-  if (code === 1008 || !opened) {
-    const answers = await get("me").then(() => true, () => false);
-    if (answers && !opened) blocked += 1;
-  }
+  // If a request succeeds although the websocket did not open, something blocks websockets.
+  if (!opened && await get("me").then(() => true, () => false)) blocked += 1;
 }
 
 // The network or the reader is back: connects at once.

@@ -1,8 +1,8 @@
 // People in charge: the setup link, the server's settings, deleting what others wrote, bans.
 
 import { equal, that } from "../kit.mjs";
-import { accessible, ask, beGuest, beSomebody, inside, reads, saySurely, shows,
-  titled, visit } from "./page.mjs";
+import { accessible, account, ask, beGuest, inside, logIn, reads, saySurely, shows, titled,
+  visit } from "./page.mjs";
 
 export async function charge({ browser, server }) {
   const [link] = await server.setup;
@@ -28,7 +28,9 @@ export async function charge({ browser, server }) {
   await accessible(ann, "the server's settings");
 
   // Nobody else can use it, and nobody else sees the settings.
-  const bob = await beSomebody(browser, server.url, "Bob");
+  const bob = await visit(browser, server.url);
+  const bobsKey = await account(server.url, "Bob");
+  await logIn(bob, bobsKey);
   await bob.goto(link);
   await reads(bob, "#toast", "setup link does not work", "the link works once");
   await bob.click("#settings");
@@ -67,6 +69,9 @@ export async function charge({ browser, server }) {
   await ann.click("dialog .danger");
   await bob.waitForSelector("#sign-in:not([hidden])");
   that(true, "a banned person is logged out");
+  await bob.fill("#login-key", bobsKey);
+  await bob.click("#login button");
+  await reads(bob, "#sign-in-trouble", "banned", "and told why at the next login");
   await ann.click("#settings");
   await ann.click("dialog >> text=Server settings");
   await reads(ann, "[aria-label='Activity']", "Ann banned Bob", "what was done is listed");
