@@ -16,6 +16,9 @@ const WORDS = {
   user_not_found: "No one has that name.",
 };
 
+// The codes of a session that has ended, or may do nothing any more.
+export const OVER = ["unauthenticated", "banned", "guests_off"];
+
 export class Failure extends Error {
   constructor(status, error = {}) {
     super(WORDS[error.code] ?? sentence(error.message) ?? (status ? `The server answered ${status}.`
@@ -87,8 +90,7 @@ export async function once(method, path, body) {
   const failure = new Failure(response.ok ? 0 : response.status, answer?.error);
   const seconds = Number(response.headers.get("Retry-After"));
   if (seconds > 0) failure.retryAfter ??= 1000 * seconds;
-  const over = failure.code === "unauthenticated" || failure.code === "banned";
-  if (over && login === logins) loggedOut(failure);
+  if (OVER.includes(failure.code) && login === logins) loggedOut(failure);
   throw failure;
 }
 

@@ -2,7 +2,7 @@
 
 import { setUp } from "./admin.js";
 import { $, avatar, h, icon, looking, toast } from "./dom.js";
-import { becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
+import { OVER, becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
 import "./banner.js";
 import { blocks } from "./blocks.js";
 import { composer, saveDraft } from "./composer.js";
@@ -43,7 +43,7 @@ async function begin() {
     me = await whoAmI();
   } catch (failure) {
     $("app").hidden = true;
-    if (failure.code === "banned") return signIn.open(failure.message);
+    if (OVER.includes(failure.code)) return signIn.open(failure.message);
     // The server does not answer: the page retries until it does.
     signIn.open("Can't reach the server. Reconnecting…");
     retryTimer = setTimeout(begin, 3000);
@@ -91,7 +91,9 @@ onBusy((time) => {
 });
 
 onLoggedOut(({ code, message }) => {
-  if (state.me) end(code === "banned" ? message : "You've been logged out. Please log in again.");
+  if (!state.me) return;
+  end("You've been logged out. Please log in again.");
+  if (code !== "unauthenticated") signIn.open(message);
 });
 
 async function logOut() {

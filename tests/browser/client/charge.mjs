@@ -41,6 +41,8 @@ export async function charge({ browser, server }) {
   await ann.click("dialog >> text=Administrators only");
   await reads(ann, "#toast", "Saved", "a setting is saved at once");
   await ann.click("dialog >> text=Only people with an account");
+  await guest.waitForSelector("#sign-in:not([hidden])");
+  await reads(guest, "#sign-in-trouble", "guests", "a guest is put out, and told why");
   const stranger = await visit(browser, server.url);
   await stranger.waitForSelector("#login-part[open]");
   that(await stranger.isHidden("#register-part"), "nobody registers");
