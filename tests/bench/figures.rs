@@ -26,6 +26,8 @@ const PACED_TURNS: usize = 3;
 const ROLE_DEADLINE: Duration = Duration::from_secs(120);
 /// The time for a process to settle before its memory is read.
 const REST: Duration = Duration::from_secs(1);
+/// The time in which the server returns the memory of a burst.
+const RETURN: Duration = Duration::from_secs(11);
 
 // ---- Budgets: what the server promises about itself ----
 
@@ -222,7 +224,7 @@ impl Run<'_> {
         let before = proc::resident_kib(running.pid())?;
         let load = self.load(task, target, &running, port)?;
         load.line(ROLE_DEADLINE, |line| (line == "holding").then_some(()))?;
-        std::thread::sleep(REST);
+        std::thread::sleep(RETURN);
         let after = proc::resident_kib(running.pid())?;
         load.report(ROLE_DEADLINE)?;
         Ok((before, after))
