@@ -16,7 +16,8 @@ use tokio::time::timeout;
 use crate::chat::Caller;
 use crate::config::AdminTask;
 use crate::hub::HubHandle;
-use crate::limits::{ACCEPT_PAUSE_MS, OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX};
+use crate::limits::ACCEPT_PAUSE_MS;
+use crate::limits::in_charge::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX};
 use crate::log;
 use crate::store::admin::acting;
 

@@ -19,7 +19,7 @@ use crate::chat::types::{AccountId, CallId, Folded, LOBBY, RoomId, Seq, Subscrip
 use crate::chat::vocabulary::{
     Answer, BannedAddress, CloseReason, Entry, Field, Page, Person, Reason, Refusal, Role, call,
 };
-use crate::limits::BANNED_ADDRESSES_MAX;
+use crate::limits::in_charge::BANNED_ADDRESSES_MAX;
 use crate::time::Time;
 
 impl Chat {

@@ -14,7 +14,8 @@ use crate::chat::{
     call,
 };
 use crate::config::{AdminTask, AdminWhat};
-use crate::limits::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX, SESSION_TTL_SECS};
+use crate::limits::SESSION_TTL_SECS;
+use crate::limits::in_charge::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX};
 use crate::store::admin::{at, missing, plain};
 use crate::store::{self, Job, OpenError, Writer};
 use crate::time::Time;
