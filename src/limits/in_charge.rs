@@ -17,6 +17,8 @@ pub const INVITATIONS_PER_ACCOUNT_MAX: usize = 100;
 pub const INVITATIONS_PER_ROOM_MAX: usize = 100;
 /// Invitations that can be used; some 2 MiB. Beyond it: refused as full.
 pub const INVITATIONS_MAX: usize = 10_000;
+/// Invitations that are over and end with the next one: as many as take no time.
+pub const INVITATIONS_ENDED: usize = 64;
 /// How often one invitation can be used: a code on a wall, for a whole club.
 pub const INVITATION_USES_MAX: u64 = 1_000;
 /// Days until an invitation ends, at most ...

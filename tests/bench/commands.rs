@@ -87,7 +87,11 @@ fn reads(world: &mut World) {
 fn people(world: &mut World) {
     for turn in 0..TIMES {
         let (name, key_of) = (format!("new{turn}").into(), key(3, turn));
-        world.ask_through("registration", Caller::Nobody, call::Register { name, key: key_of });
+        world.ask_through(
+            "registration",
+            Caller::Nobody,
+            call::Register { name, key: key_of, invitation: None },
+        );
         let agent: Box<str> = "a client".into();
         let call = call::Login {
             key: key(1, turn + 100),

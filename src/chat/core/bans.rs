@@ -220,6 +220,9 @@ impl Chat {
         known.account.banned = on;
         if on {
             self.accounts.banned.insert(account);
+            self.invitations.end_of_maker(account);
+            self.recoveries.end(account);
+            self.recoveries.end_of_maker(account);
             self.lock_out(account, None, CloseReason::Banned);
             self.end_if_over(account);
         } else {

@@ -29,10 +29,9 @@ impl Simulation {
         match self.dice.below(64) {
             0..=15 => self.somebody_tells(),
             16..=24 => self.somebody_sits(),
-            25..=29 => self.somebody_leaves(),
             30..=31 => self.asks(Caller::Nobody, |it| {
                 let name = it.name();
-                call::Register { name: name.as_str().into(), key: it.key() }
+                call::Register { name: name.as_str().into(), key: it.key(), invitation: None }
             }),
             32..=34 => self.asks(Caller::Nobody, |it| {
                 let keys: Vec<KeyHash> =
@@ -50,6 +49,11 @@ impl Simulation {
                 call::Person { name: name.as_str().into() }
             }),
             37 => self.somebody_rules(),
+            25 if self.dice.one_in(3) => self.somebody_invites(),
+            26 if self.dice.one_in(2) => self.somebody_comes(),
+            27 if self.dice.one_in(6) => self.somebody_ends_an_invitation(),
+            27 if self.dice.one_in(4) => self.somebody_recovers(),
+            25..=29 => self.somebody_leaves(),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
                 let access = it.access(&room);
