@@ -5,10 +5,12 @@ import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { OVER, becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
 import "./banner.js";
 import { blocks } from "./blocks.js";
+import { linked, recovery } from "./codes.js";
 import { composer, saveDraft } from "./composer.js";
 import "./copying.js";
 import { help, makeRoom, search, confirm, switcher } from "./dialogs.js";
 import { copy, signIn, whoAmI } from "./sign-in.js";
+import { comeIn } from "./invite.js";
 import { log } from "./log.js";
 import { byName } from "./names.js";
 import { notify, closeNotification } from "./notifications.js";
@@ -36,6 +38,7 @@ let retryTimer = 0; // calls `begin` again
 async function begin() {
   clearTimeout(retryTimer);
   state.server = await get("server").catch(() => state.server);
+  if (recovery()) return signIn.open();
   let me;
   try {
     me = await whoAmI();
@@ -50,10 +53,12 @@ async function begin() {
   if (!me) return back();
   state.me = me;
   keep("guest", me.guest ? me.name : null);
+  const seen = signIn.invited;
   signIn.close();
   $("app").hidden = false;
   drawMe(avatar(me.name));
-  await setUp();
+  await setUp(openMake);
+  await comeIn(seen);
   stream.start(hear);
 }
 
@@ -325,8 +330,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 addEventListener("hashchange", () => {
+  if (linked()) return location.reload();
   if (!state.me || pendingFrames) return;
-  if (setupToken()) return setUp();
+  if (setupToken()) return setUp(openMake);
   const asked = addressed();
   if (asked) enter(asked.id, asked.seq);
   else {
