@@ -31,13 +31,13 @@ impl Chat {
         let call::Register { name, key, invitation } = call;
         let invitation = self.invited(caller, invitation.as_ref())?;
         let name = Name::for_account(&name).ok_or(Refusal::NameInvalid)?;
-        if !self.can_propose(2) {
+        // (To the lobby it belongs anyway.)
+        let room = invitation.and_then(|one| one.grant.room).filter(|room| *room != LOBBY);
+        if !self.can_propose(1 + usize::from(room.is_some())) {
             return Err(Refusal::Unavailable); // Both or neither.
         }
         let by = invitation.map(|one| one.id);
         let account = self.make_account((name, Some(key), None), by, Purpose::Call(id, None))?;
-        // (To the lobby it belongs anyway.)
-        let room = invitation.and_then(|one| one.grant.room).filter(|room| *room != LOBBY);
         if let Some(room) = room {
             self.propose_membership(Purpose::Own, account, room, (true, false))?;
         }

@@ -24,42 +24,84 @@ pub struct Codes {
 }
 
 impl Simulation {
-    pub(super) fn somebody_invites(&mut self) {
-        let caller = match self.dice.below(3) {
-            0 => self.caller(),
-            1 => {
-                let owners = self.book.rooms.values().filter_map(|room| room.owner);
-                let owners: Vec<AccountId> = owners.collect();
-                match self.dice.pick(&owners) {
-                    Some(owner) => self.caller_of(owner),
-                    None => Caller::Operator,
-                }
+    pub(super) fn somebody_has_to_do_with_a_code(&mut self) {
+        let Codes { invitations, recoveries, .. } = &self.book.codes;
+        let (invited, lost) = (!invitations.is_empty(), !recoveries.is_empty());
+        match self.dice.below(12) {
+            0..=5 if invited => self.somebody_comes(),
+            6..=7 if invited => self.somebody_ends_an_invitation(),
+            8..=9 if lost => self.somebody_recovers(),
+            9..=10 => {
+                let (caller, name) = (self.somebody_in_charge(), self.an_accounts_name());
+                let (code, name) = (self.key(), name.as_str().into());
+                self.codes.push(code);
+                self.asks(caller, |_| call::MakeRecovery { name, code, reason: None });
             }
-            _ => self.somebody_in_charge(),
+            _ => self.somebody_invites(),
+        }
+    }
+
+    /// Somebody in charge, or the owner of a room.
+    fn somebody_invites(&mut self) {
+        let owned = self.book.rooms.values().filter_map(|room| Some((room.id, room.owner?)));
+        let owned: Vec<(RoomId, AccountId)> = owned.collect();
+        let in_charge = self.book.accounts.values().filter(|account| account.role.is_some());
+        let in_charge: Vec<AccountId> = in_charge.map(|account| account.id).collect();
+        let any = self.dice.one_in(2).then(|| self.some_room());
+        let (caller, room) = match self.dice.below(4) {
+            0 => (self.caller(), any),
+            1 => match self.dice.pick(&owned) {
+                Some((room, owner)) => (self.caller_of(owner), Some(room)),
+                None => (Caller::Operator, any),
+            },
+            _ => match self.dice.pick(&in_charge) {
+                Some(account) => (self.caller_of(account), any),
+                None => (Caller::Operator, any),
+            },
         };
         let code = self.key();
         self.codes.push(code);
-        let room = self.dice.one_in(2).then(|| self.some_room());
-        let (uses, secs) = (1 + self.dice.below(3), 1 + self.dice.below(90));
+        let (uses, secs) = (1 + self.dice.below(3), 1 + self.dice.below(300));
         self.asks(caller, |_| call::Invite { code, room, uses, secs, reason: None });
     }
 
-    /// Somebody uses a code: mostly a good one.
-    pub(super) fn somebody_comes(&mut self) {
-        let code = self.some_code();
-        if self.dice.one_in(2) {
-            return self.somebody_asks(|_| call::AcceptInvitation { code });
+    /// Somebody uses an invitation: mostly a good one.
+    fn somebody_comes(&mut self) {
+        let code = self.some_code(false);
+        match self.dice.below(8) {
+            0 => self.somebody_asks(|_| call::LookAtInvitation { code }),
+            1 => self.somebody_asks(|_| call::Invitations { room: None }),
+            2..=4 => {
+                let accounts: Vec<AccountId> = self.book.accounts.keys().copied().collect();
+                let caller = match self.dice.pick(&accounts) {
+                    Some(account) => self.caller_of(account),
+                    None => self.caller(),
+                };
+                self.asks(caller, |_| call::AcceptInvitation { code });
+            }
+            _ => self.asks(Caller::Nobody, |it| {
+                let (name, invitation) = (it.name(), Some(code));
+                call::Register { name: name.as_str().into(), key: it.key(), invitation }
+            }),
         }
-        self.asks(Caller::Nobody, |it| {
-            let (name, invitation) = (it.name(), Some(code));
-            call::Register { name: name.as_str().into(), key: it.key(), invitation }
-        });
     }
 
-    pub(super) fn somebody_ends_an_invitation(&mut self) {
+    fn somebody_ends_an_invitation(&mut self) {
         let standing: Vec<Seq> = self.book.codes.invitations.keys().copied().collect();
         let any = self.some_seq();
         let invitation = self.dice.pick(&standing).unwrap_or(any);
+        // By the end of its maker's role, or a ban.
+        let maker = self.book.codes.invitations.get(&invitation).and_then(|one| one.grant.by);
+        let maker = maker.and_then(|by| self.book.accounts.get(&by));
+        if let Some(name) = maker.map(|known| Box::from(known.name.as_str()))
+            && self.dice.one_in(2)
+        {
+            let (role, on, reason) = (None, true, None);
+            return self.asks::<Call>(Caller::Operator, |it| match it.dice.one_in(3) {
+                true => call::Ban { name, on, address_secs: None, reason }.into(),
+                false => call::ChangeRole { name, role, reason }.into(),
+            });
+        }
         let caller = match self.dice.one_in(2) {
             true => self.somebody_in_charge(),
             false => self.caller(),
@@ -67,29 +109,19 @@ impl Simulation {
         self.asks(caller, |_| call::EndInvitation { invitation, reason: None });
     }
 
-    /// Somebody loses a key, or finds one.
-    pub(super) fn somebody_recovers(&mut self) {
-        if self.dice.one_in(2) {
-            let (caller, name) = (self.somebody_in_charge(), self.an_accounts_name());
-            let code = self.key();
-            self.codes.push(code);
-            let name = name.as_str().into();
-            return self.asks(caller, |_| call::MakeRecovery { name, code, reason: None });
-        }
-        let code = self.some_code();
-        self.somebody_asks::<Call>(|it| match it.dice.below(6) {
-            0 => call::LookAtInvitation { code }.into(),
-            1 => call::Invitations { room: None }.into(),
-            _ => call::Recover { code, key: it.key() }.into(),
-        });
+    /// Somebody finds a key again.
+    fn somebody_recovers(&mut self) {
+        let code = self.some_code(true);
+        self.asks(Caller::Nobody, |it| call::Recover { code, key: it.key() });
     }
 
     /// Mostly one that can be used, else any that was ever made.
-    fn some_code(&mut self) -> KeyHash {
+    fn some_code(&mut self, recovers: bool) -> KeyHash {
         let codes = &self.book.codes;
-        let good = codes.invitations.values().map(|one| one.grant.code);
-        let good = good.chain(codes.recoveries.values().map(|one| one.code));
-        let good: Vec<KeyHash> = good.collect();
+        let good: Vec<KeyHash> = match recovers {
+            true => codes.recoveries.values().map(|one| one.code).collect(),
+            false => codes.invitations.values().map(|one| one.grant.code).collect(),
+        };
         let (good, any) = (self.dice.pick(&good), self.dice.pick(&self.codes));
         let fresh = self.key();
         match self.dice.below(4) {
@@ -103,7 +135,7 @@ impl Simulation {
         let (account, by) = (AccountId(1 + self.dice.below(6)), self.dice.below(6));
         let by = (by > 0).then_some(AccountId(by));
         let until = Time(self.clock.0 + self.dice.below(60_000_000).cast_signed() - 1_000_000);
-        let code = if self.dice.one_in(2) { self.some_code() } else { self.key() };
+        let code = if self.dice.one_in(2) { self.some_code(true) } else { self.key() };
         let invitation = Seq(1 + self.dice.below(self.disk.log.len() as u64));
         let standing: Vec<Seq> = self.book.codes.invitations.keys().copied().collect();
         let invitation = self.dice.pick(&standing).unwrap_or(invitation);

@@ -27,7 +27,8 @@ pub struct Shown {
 impl Simulation {
     pub(super) fn somebody_acts(&mut self) {
         match self.dice.below(64) {
-            0..=15 => self.somebody_tells(),
+            0..=1 => self.somebody_has_to_do_with_a_code(),
+            2..=15 => self.somebody_tells(),
             16..=24 => self.somebody_sits(),
             30..=31 => self.asks(Caller::Nobody, |it| {
                 let name = it.name();
@@ -49,10 +50,6 @@ impl Simulation {
                 call::Person { name: name.as_str().into() }
             }),
             37 => self.somebody_rules(),
-            25 if self.dice.one_in(3) => self.somebody_invites(),
-            26 if self.dice.one_in(2) => self.somebody_comes(),
-            27 if self.dice.one_in(6) => self.somebody_ends_an_invitation(),
-            27 if self.dice.one_in(4) => self.somebody_recovers(),
             25..=29 => self.somebody_leaves(),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
