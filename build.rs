@@ -3,9 +3,9 @@
 //!
 //! Each file of `src/protocol/web` is written to `OUT_DIR` as it is served and, if it is text, once
 //! more compressed; `web.rs` there is the table of them, for `src/protocol/web.rs`. The files stay
-//! as they are but for one thing: they are served from a folder named by a hash of all of them, so
-//! that browsers can cache it for good; the few files outside learn its name here. The same files
-//! always give the same bytes.
+//! as they are but for two things. They are served from a folder named by a hash of all of them, so
+//! that browsers can cache it for good; the few files outside learn its name here. Scripts lose
+//! their comments. The same files always give the same bytes.
 //!
 //! Also writes `unicode.rs`, the tables by which the core checks texts: see `build/unicode.rs`.
 
@@ -48,7 +48,8 @@ fn main() {
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name in UTF-8");
         // Editors leave such files behind.
         if !name.starts_with('.') && !name.ends_with('~') {
-            files.insert(name.to_owned(), fs::read(&path).expect("a file of the page"));
+            let bytes = fs::read(&path).expect("a file of the page");
+            files.insert(name.to_owned(), if name.ends_with(".js") { bare(bytes) } else { bytes });
         }
     }
 
@@ -102,6 +103,15 @@ fn main() {
     table.push_str("];\n");
     write(&out, "web.rs", table.as_bytes());
     write(&out, "unicode.rs", unicode::tables().as_bytes());
+}
+
+/// A script without its comments, an eighth of the whole page. The lines stay, empty, so that a
+/// browser's messages name the lines of the source.
+fn bare(script: Vec<u8>) -> Vec<u8> {
+    let text = String::from_utf8(script).expect("scripts are text");
+    let lines =
+        text.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line });
+    lines.flat_map(|line| [line, "\n"]).collect::<String>().into_bytes()
 }
 
 /// Whether browsers request the file by a fixed name, and so have to revalidate it each time.

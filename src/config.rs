@@ -7,6 +7,7 @@
 mod admin;
 mod commands;
 mod file;
+mod given;
 mod help;
 mod networks;
 mod secrets;
@@ -20,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::config::commands::{about, maintenance_task};
+use crate::config::given::{Given, environment, summary};
 use crate::config::help::help;
 use crate::config::values::{address, host, origin, seconds, size};
 use crate::limits;
@@ -184,7 +186,7 @@ const SETTINGS: [(&str, &str, &str); 32] = [
     ("tls-key", "FILE", "its private key (PEM); as many as --tls-cert, in order [none]"),
     ("http-redirect", "ADDRESS", "redirect plain HTTP here to TLS, for example 80 [none]"),
     ("hsts", "", "browsers use only TLS for this host, for a year [off]"),
-    ("registration", "WHO", "open, invite (administrators make the accounts) or closed [open]"),
+    ("registration", "WHO", "open, invite (with an invitation) or closed [open]"),
     ("guests", "on|rooms|off", "guests may do all, only talk, or not come in by any door [on]"),
     ("no-registration", "", "the same as --registration closed [off]"),
     ("no-guests", "", "nobody starts a guest session of /api/v1; ChitChat stays open [off]"),
@@ -202,15 +204,6 @@ const LISTS: [&str; 5] = ["origin", "host", "trusted-proxy", "tls-cert", "tls-ke
 
 /// Reads a file that a setting names.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
-
-/// A setting, as one source gives it.
-struct Given {
-    name: &'static str,
-    /// One, or for a list any number.
-    values: Vec<String>,
-    /// The flag, the variable, or the key of the file, for errors.
-    from: String,
-}
 
 /// Parses the command line (without the program's name), the environment and the configuration
 /// file.
@@ -234,7 +227,7 @@ fn read(
     // A user who cannot unset a variable sets it to nothing.
     let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
     let (mut flags, mut words_given) = (Vec::<Given>::new(), Vec::new());
-    let (mut force, mut url) = (false, None);
+    let (mut force, mut options) = (false, admin::Options::new());
     let mut parser = lexopt::Parser::from_args(words);
     while let Some(word) = parser.next().map_err(|error| hint(&error.to_string()))? {
         match word {
@@ -245,12 +238,13 @@ fn read(
                 return Ok(CliCommand::Print(format!("shanty {}", env!("CARGO_PKG_VERSION"))));
             }
             lexopt::Arg::Long("force") => force = true,
-            lexopt::Arg::Long("url") => {
-                let value = parser.value().map_err(|error| hint(&error.to_string()))?;
-                url = Some(text("--url", value)?);
-            }
             lexopt::Arg::Value(word) => words_given.push(word),
             lexopt::Arg::Long(flag) => {
+                if let Some(name) = admin::option(flag) {
+                    let value = parser.value().map_err(|error| hint(&error.to_string()))?;
+                    options.push((name, text(name, value)?));
+                    continue;
+                }
                 let known = SETTINGS.iter().find(|(name, _, _)| *name == flag);
                 let Some((name, wanted, _)) = known else {
                     return Err(hint(&format!("there is no --{flag}")));
@@ -300,6 +294,20 @@ fn read(
     if config.tls_certificates.is_empty() && (config.http_redirect.is_some() || config.hsts) {
         return Err("--http-redirect and --hsts need TLS: --tls-cert and --tls-key".to_owned());
     }
+    if let [word, rest @ ..] = words_given.as_slice()
+        && word == "admin"
+    {
+        if force {
+            return Err(hint(NO_FORCE));
+        }
+        let (task, page) = (AdminTask::parse(rest, &options)?, admin::page(&config, &options)?);
+        let task = MaintenanceTask::Admin { task, page };
+        return Ok(CliCommand::Maintain { db: config.db, task });
+    }
+    if let Some((name, _)) = options.iter().find(|(name, _)| *name != "url") {
+        return Err(hint(&format!("--{name} works only with admin invite")));
+    }
+    let url = options.pop().map(|(_, url)| url);
     let with_secrets = |mut config: Config| secrets::read(&mut config, file).map(|()| config);
     let whole = || with_secrets(config.clone());
     if let Some(command) = about(&words_given, url, whole, |config| summary(config, &given))? {
@@ -316,46 +324,6 @@ fn read(
 }
 
 const NO_FORCE: &str = "--force works only with restore and import";
-
-/// What `config check` prints: each setting that is given, with its source.
-fn summary(config: &Config, given: &[Given]) -> String {
-    let mut lines = Vec::new();
-    for (name, _, _) in SETTINGS {
-        // The last one counts.
-        if let Some(Given { values, from, .. }) = given.iter().rfind(|given| given.name == name) {
-            lines.push(format!(
-                "{name} = {} (from {})",
-                values.join(" "),
-                from.trim_end_matches(',')
-            ));
-        }
-    }
-    if config.secret_key.is_some() && config.secret_key_file.is_none() {
-        lines.push("the secret of room tokens is set (from SECRET_KEY)".to_owned());
-    }
-    lines.push("the configuration is valid; all other settings have their defaults".to_owned());
-    lines.join("\n")
-}
-
-/// The settings in the environment.
-fn environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<Given>, String> {
-    let mut found = Vec::new();
-    if let Some(value) = variable("PORT") {
-        let values = vec![text("PORT", value)?];
-        found.push(Given { name: "listen", values, from: "PORT".to_owned() });
-    }
-    for (name, _, _) in SETTINGS {
-        let from = format!("SHANTY_{}", name.to_uppercase().replace('-', "_"));
-        let Some(value) = variable(&from) else { continue };
-        let value = text(&from, value)?;
-        let values = match LISTS.contains(&name) {
-            true => value.split_whitespace().map(str::to_owned).collect(),
-            false => vec![value],
-        };
-        found.push(Given { name, values, from });
-    }
-    Ok(found)
-}
 
 /// Empties a list, if it is one.
 fn clear(config: &mut Config, name: &str) {

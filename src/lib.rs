@@ -48,7 +48,7 @@
 //! | 3 | [`hub`] | the one task that owns the core; turns effects into deliveries |
 //! | 2 | [`codec`], [`store`] | the hub's interface to a protocol; the log on disk |
 //! | 1 | [`chat`], [`clock`], [`http`], [`ws`], [`outgoing`], [`config`] | no socket, no disk |
-//! | 0 | [`limits`], [`time`], [`crypto`], [`logger`], [`memory`], [`counts`] | numbers, keys |
+//! | 0 | [`limits`], [`time`], [`crypto`], [`logger`], [`memory`], [`counts`], [`qr`] | numbers |
 //!
 //! # Invariants
 //!
@@ -107,6 +107,7 @@ mod fuzz;
 pub mod limits;
 pub mod logger;
 pub mod memory;
+pub mod qr;
 pub mod time;
 
 pub mod chat;

@@ -2,8 +2,10 @@
 //!
 //! A queue, a buffer or a wait without a number here is a bug. The code at each bound says what
 //! happens there, and the table "Back-pressure" of the crate's map lists it. Rate limits are in
-//! [`rates`], the numbers of backups and health checks in [`operating`].
+//! [`rates`], the numbers of backups and health checks in [`operating`], those of people in charge
+//! and of their invitations in [`in_charge`].
 
+pub mod in_charge;
 pub mod operating;
 pub mod rates;
 
@@ -286,16 +288,6 @@ pub const TITLE_CHARS_MIN: usize = 2;
 pub const TITLE_CHARS_MAX: usize = 70;
 /// Characters of a room's description.
 pub const DESCRIPTION_CHARS_MAX: usize = 70;
-/// A line over the operator's socket, either way.
-pub const OPERATOR_LINE_BYTES_MAX: usize = 1_024;
-/// How long one command over that socket may take: the others wait for it. The disk may be slow.
-pub const OPERATOR_DEADLINE_MS: u64 = 10_000;
-/// Addresses that are banned at once: who has more to ban needs a firewall. Beyond it: refused.
-pub const BANNED_ADDRESSES_MAX: usize = 1_000;
-/// Minutes for which an address is banned: addresses change hands.
-pub const BAN_MINUTES_MAX: u64 = 30 * 24 * 60;
-/// The reason that somebody in charge gives: a line, not a letter.
-pub const REASON_CHARS_MAX: usize = 200;
 /// Characters of a room's password: at least, and at most (hashing reads all of them).
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// See [`PASSWORD_CHARS_MIN`].

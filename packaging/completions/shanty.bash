@@ -10,9 +10,10 @@ _shanty() {
     --backup-dir) COMPREPLY=($(compgen -d -- "$word")) ;;
     --config | --db | --*-file | backup | verify | restore | export | import)
         COMPREPLY=($(compgen -f -- "$word")) ;;
-    admin) COMPREPLY=($(compgen -W "make-owner make-admin revoke" -- "$word")) ;;
+    admin) COMPREPLY=($(compgen -W "make-owner make-admin revoke invite recover" -- "$word")) ;;
     --registration) COMPREPLY=($(compgen -W "open invite closed" -- "$word")) ;;
     --guests) COMPREPLY=($(compgen -W "on rooms off" -- "$word")) ;;
+    invite) COMPREPLY=($(compgen -W "--uses --days --room --url" -- "$word")) ;;
     config) COMPREPLY=($(compgen -W "check" -- "$word")) ;;
     *)
         local flags

@@ -49,7 +49,12 @@ pub enum MaintenanceTask {
         force: bool,
     },
     /// Does what only a person in charge may, beside the running server or without one.
-    Admin(AdminTask),
+    Admin {
+        /// What.
+        task: AdminTask,
+        /// The address of the page, with a slash at its end, for the link that it prints.
+        page: String,
+    },
 }
 
 /// The name of each [`MaintenanceTask`], its arguments, and its meaning.
@@ -71,9 +76,6 @@ pub(super) fn maintenance_task(
     files: &[OsString],
     force: bool,
 ) -> Result<MaintenanceTask, String> {
-    if word == "admin" && !force {
-        return AdminTask::parse(files).map(MaintenanceTask::Admin);
-    }
     let known = CHORES.iter().find(|(name, _, _)| word == name);
     let Some((name, usage, _)) = known else {
         return Err(hint(&format!("there is no {}", word.display())));
@@ -125,7 +127,9 @@ pub(super) fn about(
             let (name, usage, _) = known.expect("each of them is listed");
             return Err(hint(format!("usage: shanty {name} {usage}").trim_end()));
         }
-        (_, Some(_)) => return Err(hint("--url works only with doctor")),
+        (_, Some(_)) => {
+            return Err(hint("--url works only with doctor, admin invite and admin recover"));
+        }
         (_, None) => return Ok(None),
     }))
 }

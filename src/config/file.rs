@@ -5,7 +5,8 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::{Given, LISTS, ReadFile, SETTINGS};
+use crate::config::given::Given;
+use crate::config::{LISTS, ReadFile, SETTINGS};
 
 /// The settings in a file.
 pub(super) fn read(path: &Path, file: ReadFile<'_>) -> Result<Vec<Given>, String> {

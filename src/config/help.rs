@@ -37,6 +37,9 @@ Commands for who is in charge; they work beside the running server, or without o
     for (name, words, meaning) in admin::TASKS {
         text += &format!("  {:28} {meaning}\n", format!("admin {name} {words}"));
     }
+    for (name, value, meaning) in admin::OPTIONS {
+        text += &format!("    {:26} {meaning}\n", format!("--{name} {value}"));
+    }
     text += "
 Commands that look at the settings, the server and the system:
 

@@ -147,7 +147,7 @@ fn no_caller_waits_for_ever_when_the_writer_is_gone() {
         let running = tokio::spawn(hub.run());
         let register = |name: &str| {
             let (handle, key, name) = (handle.clone(), crypto::hash(name), name.into());
-            let call = call::Register { name, key };
+            let call = call::Register { name, key, invitation: None };
             tokio::spawn(async move { handle.call(Caller::Nobody, call).await })
         };
         let first = register("bob");
@@ -227,7 +227,7 @@ fn a_bounded_number_of_entries_waits_for_the_disk() {
     let mut bench = Bench::new(0);
     let register = |bench: &mut Bench, number: usize| {
         let name = format!("n{number}");
-        bench.ask(call::Register { key: crypto::hash(&name), name: name.into() })
+        bench.ask(call::Register { key: crypto::hash(&name), name: name.into(), invitation: None })
     };
     let waiting: Vec<_> = (0..PROPOSED_MAX).map(|number| register(&mut bench, number)).collect();
     let mut refused = register(&mut bench, PROPOSED_MAX);

@@ -16,7 +16,8 @@ use tokio::time::timeout;
 use crate::chat::Caller;
 use crate::config::AdminTask;
 use crate::hub::HubHandle;
-use crate::limits::{ACCEPT_PAUSE_MS, OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX};
+use crate::limits::ACCEPT_PAUSE_MS;
+use crate::limits::in_charge::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX};
 use crate::log;
 use crate::store::admin::acting;
 
@@ -83,9 +84,9 @@ async fn answer(mut client: UnixStream, hub: &HubHandle) -> io::Result<()> {
     let (read, mut write) = client.split();
     BufReader::new(read.take(OPERATOR_LINE_BYTES_MAX as u64)).read_line(&mut line).await?;
     let said = match AdminTask::read(&line) {
-        Some(task) => {
-            let outcome = hub.call(Caller::Operator, acting::call_of(&task)).await;
-            acting::told(&task, outcome)
+        Some((task, code)) => {
+            let outcome = hub.call(Caller::Operator, acting::call_of(&task, code)).await;
+            acting::told(&task, outcome.map(|_| ()))
         }
         None => Err("the server does not know this command: is it of another version?".to_owned()),
     };

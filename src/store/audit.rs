@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row};
 
-use crate::chat::{AccountId, Author, Entry, Name, Reason, RoomId, Seq, Title};
+use crate::chat::{AccountId, Author, Entry, Grant, Name, Reason, Recovery, RoomId, Seq, Title};
 use crate::store::entries::{self, signed, text};
 use crate::store::reader::Reader;
 use crate::time::Time;
@@ -68,15 +68,19 @@ impl Reader {
             return Ok(None);
         }
         let user = match *act {
-            Entry::RoleChanged { account, .. } | Entry::BanChanged { account, .. } => {
-                self.name(account)?
-            }
+            Entry::RoleChanged { account, .. }
+            | Entry::BanChanged { account, .. }
+            | Entry::RecoveryMade { recovery: Recovery { account, .. } } => self.name(account)?,
             _ => author.map(|author| author.name),
         };
         let title = match *act {
             Entry::Deleted { room, .. }
             | Entry::RoomGone { room, .. }
             | Entry::RoomChanged { room, .. } => self.title(room)?,
+            // (Not of a hidden room, which others in charge need not know.)
+            Entry::InvitationMade { grant: Grant { room: Some(room), .. } } => {
+                self.listed_title(room)?
+            }
             _ => None,
         };
         let by = by.map(|by: AccountId| self.name(by)).transpose()?.flatten();
@@ -87,6 +91,13 @@ impl Reader {
         let said = "SELECT account, name FROM log WHERE seq = ? AND kind = 'said'";
         let mut select = self.connection.prepare_cached(said)?;
         select.query_row([signed(message.0)], entries::author).optional()
+    }
+
+    fn listed_title(&self, room: RoomId) -> rusqlite::Result<Option<Title>> {
+        let title = |row: &Row<'_>| text(row, "title", Title::kept);
+        let listed = "SELECT title FROM room WHERE id = ? AND visibility <> 'hidden'";
+        let mut select = self.connection.prepare_cached(listed)?;
+        select.query_row([signed(room.0)], title).optional()
     }
 
     fn title(&self, room: RoomId) -> rusqlite::Result<Option<Title>> {

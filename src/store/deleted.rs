@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::chat::{AccountId, LOBBY, RoomId, Seq, Title};
 use crate::store::entries::{signed, unsigned};
+use crate::store::invitations;
 use crate::store::tables::lose;
 use crate::time::Time;
 
@@ -26,6 +27,7 @@ pub(super) fn gone(
         )?
         .execute(params![time.0, signed(seq.0), recoverable, signed(room.0), signed(LOBBY.0)])?;
     if gone > 0 {
+        invitations::end_of_room(connection, room)?;
         lose(connection, seq, room, None)?;
         wipe(connection, "id = ? AND gone IS NOT NULL AND kept IS NULL", signed(room.0))?;
     }

@@ -4,6 +4,7 @@
 //!
 //! Both directions are side by side here, so that they stay inverse to each other.
 
+mod codes;
 mod deeds;
 
 use std::fmt::Display;
@@ -167,6 +168,7 @@ pub fn read(row: &Row<'_>) -> rusqlite::Result<(Seq, Time, Entry)> {
                 }
                 _ => from_body(&kind, &body).ok_or_else(|| unreadable("body"))?,
             };
+            let act = codes::uninvited(&body, act).ok_or_else(|| unreadable("body"))?;
             deeds::unsigned(&body, act).ok_or_else(|| unreadable("body"))?
         }
     };
@@ -264,12 +266,20 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
             let (kind, body) = kind_and_body(act);
             return (kind, Some(deeds::signed(body, *by, reason.as_ref())));
         }
+        Entry::Invited { invitation, act } => {
+            let (kind, body) = kind_and_body(act);
+            return (kind, Some(codes::invited(body, *invitation)));
+        }
         Entry::RoleChanged { .. }
         | Entry::PolicyChanged { .. }
         | Entry::BanChanged { .. }
         | Entry::AddressBanned { .. } => {
-            deeds::kind_and_body(entry).expect("the kinds that are not above")
+            deeds::kind_and_body(entry).expect("the kinds of that file")
         }
+        Entry::InvitationMade { .. }
+        | Entry::InvitationEnded { .. }
+        | Entry::RecoveryMade { .. }
+        | Entry::Recovered { .. } => codes::kind_and_body(entry).expect("the kinds of that file"),
     };
     (kind, Some(body))
 }
@@ -356,7 +366,7 @@ fn from_body(kind: &str, body: &Value) -> Option<Entry> {
             Entry::RoomReturned { room: room()?, title: Title::kept(body.get("title")?.as_str()?)? }
         }
         "room_purged" => Entry::RoomPurged { room: room()? },
-        kind => return deeds::from_body(kind, body),
+        kind => return deeds::from_body(kind, body).or_else(|| codes::from_body(kind, body)),
     })
 }
 

@@ -95,7 +95,10 @@ pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<
 }
 
 /// The role of an account on the server.
-fn role_of(connection: &Connection, account: AccountId) -> rusqlite::Result<Option<Role>> {
+pub(super) fn role_of(
+    connection: &Connection,
+    account: AccountId,
+) -> rusqlite::Result<Option<Role>> {
     connection
         .prepare_cached("SELECT role FROM account WHERE id = ? AND gone IS NULL")?
         .query_row([signed(account.0)], |row| entries::optional_text(row, "role", Role::parse))

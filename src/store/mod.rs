@@ -15,8 +15,8 @@
 //! `messages` (what an entry does to messages), `snapshot` (what a core starts from), `line` and
 //! `writer` (the way to the disk), `pace` (when to commit), `health` (whether the disk can be
 //! written), `counts`, `retention` (old messages go), `readers`, `reader`, `columns`, `audit` (what
-//! people in charge have done); `fold`, `index`, `terms`, `searches`, `search` (full-text search);
-//! `schema`; [`admin`] (backup, verify, restore, export, import).
+//! people in charge have done), `invitations`; `fold`, `index`, `terms`, `searches`, `search`
+//! (full-text search); `schema`; [`admin`] (backup, verify, restore, export, import).
 
 pub mod admin;
 mod audit;
@@ -29,6 +29,7 @@ mod entries;
 mod fold;
 mod health;
 mod index;
+mod invitations;
 mod line;
 mod memberships;
 mod messages;
@@ -61,6 +62,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 pub use crate::store::audit::{AuditPage, AuditRow};
 pub use crate::store::counts::CommitCounts;
 pub use crate::store::health::Health;
+pub use crate::store::invitations::{InvitationPage, InvitationRow};
 #[cfg(test)]
 pub(crate) use crate::store::line::line_of;
 pub use crate::store::line::{Gone, Line, LineEnd, line};

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, Row};
 
 use crate::chat::{
-    Account, AccountId, BannedAddress, Color, DeletedRecord, Description, Guests, MemberRecord,
-    Name, Policy, Registration, Role, RoomId, RoomRecord, RoomSettings, Seq, Session, SessionId,
-    Snapshot, Title, Visibility,
+    Account, AccountId, BannedAddress, Color, DeletedRecord, Description, Grant, Guests,
+    Invitation, MemberRecord, Name, Policy, Recovery, Registration, Role, RoomId, RoomRecord,
+    RoomSettings, Seq, Session, SessionId, Snapshot, Title, Visibility,
 };
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
@@ -51,6 +51,8 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         deleted: deleted.collect(),
         policy: policy(connection)?,
         banned: banned(connection)?,
+        invitations: rows(connection, INVITATIONS, invitation)?,
+        recoveries: rows(connection, "SELECT * FROM recovery ORDER BY account", recovery)?,
         blocks: rows(connection, "SELECT * FROM block ORDER BY account, blocked", block)?,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
@@ -100,6 +102,31 @@ fn banned(connection: &Connection) -> rusqlite::Result<Vec<BannedAddress>> {
     })?;
     all.sort_unstable_by_key(|one| one.address);
     Ok(all)
+}
+
+const INVITATIONS: &str = "SELECT * FROM invitation WHERE code IS NOT NULL ORDER BY id";
+
+fn invitation(row: &Row<'_>) -> rusqlite::Result<Invitation> {
+    let number = |column| row.get::<_, i64>(column).map(unsigned);
+    let maybe = |column| row.get::<_, Option<i64>>(column).map(|id| id.map(unsigned));
+    let grant = Grant {
+        code: row.get("code")?,
+        by: maybe("maker")?.map(AccountId),
+        room: maybe("room")?.map(RoomId),
+        until: Time(row.get("until")?),
+        uses: number("uses")?,
+        registers: row.get("registers")?,
+    };
+    Ok(Invitation { id: Seq(number("id")?), grant, used: number("used")? })
+}
+
+fn recovery(row: &Row<'_>) -> rusqlite::Result<Recovery> {
+    Ok(Recovery {
+        account: AccountId(unsigned(row.get("account")?)),
+        code: row.get("code")?,
+        by: row.get::<_, Option<i64>>("maker")?.map(|by| AccountId(unsigned(by))),
+        until: Time(row.get("until")?),
+    })
 }
 
 fn policy(connection: &Connection) -> rusqlite::Result<Policy> {

@@ -11,7 +11,7 @@ use crate::chat::{
 };
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
-use crate::store::{deleted, direct, messages};
+use crate::store::{deleted, direct, invitations, messages};
 use crate::time::Time;
 
 /// Carries out one entry, in the caller's transaction. A new account joins the lobby, the owner of
@@ -23,25 +23,16 @@ pub(super) fn apply(
     entry: &Entry,
 ) -> rusqlite::Result<()> {
     let sql = |sql: &str| connection.prepare_cached(sql);
+    if let Entry::Invited { invitation, act } = entry {
+        return invitations::came(connection, (seq, time), *invitation, act);
+    }
     match entry.act() {
         entry @ (Entry::Said { .. }
         | Entry::Edited { .. }
         | Entry::Deleted { .. }
         | Entry::Reacted { .. }) => messages::apply(connection, seq, time, entry)?,
-        Entry::AccountMade { account, name, key, color } => {
-            let made = sql("INSERT INTO account (id, name, folded, key, color, created)
-                 VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")?
-            .execute(params![
-                signed(account.0),
-                name.as_str(),
-                name.lowered(),
-                key,
-                color.as_ref().map(Color::as_str),
-                time.0
-            ])?;
-            if made > 0 {
-                enter(connection, seq, LOBBY, *account)?;
-            }
+        Entry::AccountMade { .. } => {
+            account_made(connection, (seq, time), entry.act())?;
         }
         Entry::AccountEnded { account } => account_ended(connection, (seq, time), *account)?,
         Entry::SessionBegun { session, account, key, remember, agent } => {
@@ -58,7 +49,20 @@ pub(super) fn apply(
         Entry::RoleChanged { account, role } => {
             let change = "UPDATE account SET role = ?1 WHERE id = ?2 AND key IS NOT NULL
                 AND (banned = 0 OR ?1 IS NULL)";
-            sql(change)?.execute(params![role.map(Role::as_str), signed(account.0)])?;
+            let whose = params![role.map(Role::as_str), signed(account.0)];
+            if sql(change)?.execute(whose)? > 0 {
+                invitations::role_changed(connection, *account, role.is_none())?;
+            }
+        }
+        Entry::InvitationMade { grant } => invitations::made(connection, (seq, time), grant)?,
+        Entry::InvitationEnded { invitation } => invitations::ended(connection, *invitation)?,
+        Entry::RecoveryMade { recovery } => {
+            invitations::recovery_made(connection, time, recovery)?;
+        }
+        Entry::Recovered { account, key, code } => {
+            if invitations::is_recovery(connection, time, *account, code)? {
+                key_changed(connection, *account, key, None)?;
+            }
         }
         Entry::PolicyChanged { policy } => {
             let rows = [
@@ -75,7 +79,7 @@ pub(super) fn apply(
             sql("INSERT OR REPLACE INTO banned (address, until) VALUES (?, ?)")?.execute(row)?;
             sql("DELETE FROM banned WHERE until <= ?")?.execute([time.0])?;
         }
-        Entry::Deed { .. } => {} // A deed is not about another.
+        Entry::Deed { .. } | Entry::Invited { .. } => {} // Neither is about another.
         Entry::RoomMade { room, owner, settings } => {
             let made = room_made(connection, seq, time, (*room, *owner), settings)?;
             if let Some(owner) = owner.filter(|_| made) {
@@ -117,14 +121,40 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Makes an existing account a member, unless it is one already.
+/// Makes an account. Returns whether it is new.
+pub(super) fn account_made(
+    connection: &Connection,
+    (seq, time): (Seq, Time),
+    entry: &Entry,
+) -> rusqlite::Result<bool> {
+    let Entry::AccountMade { account, name, key, color } = entry else { return Ok(false) };
+    let made = connection
+        .prepare_cached(
+            "INSERT INTO account (id, name, folded, key, color, created)
+             VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            signed(account.0),
+            name.as_str(),
+            name.lowered(),
+            key,
+            color.as_ref().map(Color::as_str),
+            time.0
+        ])?;
+    if made > 0 {
+        enter(connection, seq, LOBBY, *account)?;
+    }
+    Ok(made > 0)
+}
+
+/// Makes an existing account a member. Returns whether it was none before.
 pub(super) fn enter(
     connection: &Connection,
     seq: Seq,
     room: RoomId,
     account: AccountId,
-) -> rusqlite::Result<()> {
-    connection
+) -> rusqlite::Result<bool> {
+    let entered = connection
         .prepare_cached(
             "INSERT INTO member (room, account, since, read, horizon)
              SELECT ?1, id, ?3, ?3, coalesce((
@@ -134,7 +164,7 @@ pub(super) fn enter(
              ON CONFLICT DO NOTHING",
         )?
         .execute([signed(room.0), signed(account.0), signed(seq.0)])?;
-    Ok(())
+    Ok(entered > 0)
 }
 
 /// Records that an account (`None`: every member) loses its membership by this entry, so that its
@@ -188,11 +218,13 @@ fn room_changed(
     update.raw_bind_parameter(9, signed(seq.0))?;
     update.raw_bind_parameter(10, link.map(|link| signed(link.0)))?;
     let changed = update.raw_execute()? > 0;
-    let Some((was_open, before, owner)) = before.filter(|_| changed && !keep_members) else {
-        return Ok(());
-    };
     let public = settings.visibility == Visibility::Public;
-    if !public && (was_open || before != signed(password_generation)) {
+    let Some((was_open, before, owner)) = before.filter(|_| changed) else { return Ok(()) };
+    if public || !(was_open || before != signed(password_generation)) {
+        return Ok(());
+    }
+    invitations::end_of_room(connection, room)?;
+    if !keep_members {
         connection
             .prepare_cached(
                 "INSERT OR IGNORE INTO lost (account, seq, room)
@@ -274,6 +306,7 @@ fn key_changed(
         connection
             .prepare_cached("DELETE FROM session WHERE account = ? AND id IS NOT ?")?
             .execute(params![signed(account.0), but.map(|session| signed(session.0))])?;
+        invitations::end_recovery(connection, account)?;
     }
     Ok(())
 }
@@ -286,6 +319,7 @@ fn ban_changed(connection: &Connection, account: AccountId, on: bool) -> rusqlit
     if connection.prepare_cached(change)?.execute(whose)? > 0 && on {
         let end = "DELETE FROM session WHERE account = ?";
         connection.prepare_cached(end)?.execute([signed(account.0)])?;
+        invitations::role_changed(connection, account, true)?;
     }
     Ok(())
 }

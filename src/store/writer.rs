@@ -27,10 +27,10 @@ use crate::store::counts::{CommitCounts, Ledger};
 use crate::store::health::Pulse;
 use crate::store::index::{self, Unindexed};
 use crate::store::line::Coalesced;
-use crate::store::messages::{self, Outcome};
+use crate::store::messages::Outcome;
 use crate::store::pace::Pace;
 use crate::store::retention::Pruner;
-use crate::store::{LineEnd, Readers, Retain, entries, health, notes, tables};
+use crate::store::{LineEnd, Readers, Retain, entries, health, invitations, notes, tables};
 use crate::time::Time;
 
 /// One item for the writer.
@@ -366,7 +366,7 @@ impl Writer {
         for write in batch {
             match write {
                 Job::Entry { time, entry, .. } => {
-                    let outcome = messages::check(&self.connection, entry)?;
+                    let outcome = invitations::check(&self.connection, *time, entry)?;
                     if outcome == Outcome::Accepted {
                         seq.0 += 1;
                         if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {

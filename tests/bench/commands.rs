@@ -87,7 +87,21 @@ fn reads(world: &mut World) {
 fn people(world: &mut World) {
     for turn in 0..TIMES {
         let (name, key_of) = (format!("new{turn}").into(), key(3, turn));
-        world.ask_through("registration", Caller::Nobody, call::Register { name, key: key_of });
+        world.ask_through(
+            "registration",
+            Caller::Nobody,
+            call::Register { name, key: key_of, invitation: None },
+        );
+        let code = key(6, turn);
+        let (room, reason) = (None, None);
+        let call = call::Invite { code, room, uses: 1, secs: 3_600, reason };
+        world.ask_through("an invitation", Caller::Operator, call);
+        let (name, key_of) = (format!("invited{turn}").into(), key(7, turn));
+        world.ask_through(
+            "registration by it",
+            Caller::Nobody,
+            call::Register { name, key: key_of, invitation: Some(code) },
+        );
         let agent: Box<str> = "a client".into();
         let call = call::Login {
             key: key(1, turn + 100),

@@ -11,6 +11,7 @@ import { hearing, keyboard, screens, still } from "./client/everybody.mjs";
 import { behind, crowded, typing } from "./client/crowded.mjs";
 import { conversations } from "./client/blocking.mjs";
 import { charge } from "./client/charge.mjs";
+import { inviting } from "./client/inviting.mjs";
 import { devices, notices, returning } from "./client/noticing.mjs";
 import { copying, little, tabs } from "./client/details.mjs";
 import { drafts, unsent, vanished } from "./client/kept.mjs";
@@ -29,5 +30,5 @@ await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
   writing, refused, forgetful, patient, calling, notices, devices, returning, hearing, still,
   crowded, typing, behind, unsent, vanished, drafts, conversations,
-  copying, little, tabs, heirs, charge,
+  copying, little, tabs, heirs, charge, inviting,
 ], [speed], [quiet]);

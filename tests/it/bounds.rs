@@ -78,6 +78,10 @@ const FILLED: &[[&str; 3]] = &[
     ["SESSIONS_PER_ACCOUNT_MAX", PEOPLE, "sessions_that_begin_at_once_are_bounded_too"],
     ["STREAMS_PER_ACCOUNT_MAX", STREAMS, "a_stream_ends_with_its_session_and_the_oldest_makes_way"],
     ["BANNED_ADDRESSES_MAX", BANS, "so_many_addresses_are_banned"],
+    ["INVITATIONS_MAX", INVITATIONS, "so_many_invitations_are_open_at_once"],
+    ["INVITATIONS_PER_ACCOUNT_MAX", INVITATIONS, "so_many_invitations_are_open_at_once"],
+    ["INVITATIONS_PER_ROOM_MAX", INVITATIONS, "so_many_invitations_are_open_at_once"],
+    ["RECOVERIES_MAX", INVITATIONS, "so_many_links_for_new_keys_are_open_at_once"],
     ["REACTIONS_MAX", MESSAGES, "a_message_bears_so_many_reactions"],
     ["REACTION_KINDS_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
     ["REACTIONS_PER_PERSON_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
@@ -90,6 +94,7 @@ const DELETED: &str = "src/chat/tests/deleted.rs";
 const FULL: &str = "src/chat/tests/full.rs";
 const GATES: &str = "src/store/tests/gates.rs";
 const HUB: &str = "src/hub/tests.rs";
+const INVITATIONS: &str = "src/chat/tests/invitations.rs";
 const OVERLOAD: &str = "tests/it/overload.rs";
 const PASSWORDS: &str = "src/protocol/passwords.rs";
 const PEOPLE: &str = "src/chat/tests/people.rs";
@@ -113,12 +118,15 @@ const NO_QUEUES: &[&str] = &[
     "DESCRIPTION_CHARS_MAX",
     "EMOJI_BYTES_MAX",
     "ENTRIES_PAGE_MAX",
+    "INVITATION_DAYS_MAX",
+    "INVITATION_USES_MAX",
     "LOG_LINE_BYTES_MAX",
     "MARKS_MAX",
     "MENTIONS_MAX",
     "MESSAGE_CHARS_MAX",
     "NAME_CHARS_MAX",
     "OPERATOR_LINE_BYTES_MAX",
+    "PAGE_ADDRESS_CHARS_MAX",
     "PAGE_BYTES_MAX",
     "PAGE_ENTRIES_MAX",
     "PAGE_MESSAGES_MAX",
@@ -154,7 +162,7 @@ fn read(path: &str) -> String {
 
 #[test]
 fn every_bound_is_filled_by_a_test() {
-    let limits = read("src/limits.rs");
+    let limits = read("src/limits.rs") + &read("src/limits/in_charge.rs");
     let constants = limits.lines().filter_map(|line| line.strip_prefix("pub const "));
     let names = constants.filter_map(|rest| rest.split(':').next());
     let bounds: Vec<&str> = names.filter(|name| name.ends_with("_MAX")).collect();

@@ -137,6 +137,9 @@ fn manual_and_completions_know_every_command() {
     let commands: Vec<&str> =
         words.filter(is_command).filter(|word| !["shanty", "check"].contains(word)).collect();
     assert!(commands.len() >= 8, "{commands:?}");
+    let tasks = help.lines().filter_map(|line| line.strip_prefix("  admin ")?.split(' ').next());
+    let commands: Vec<&str> = commands.into_iter().chain(tasks).collect();
+    assert!(commands.contains(&"recover") && commands.contains(&"invite"), "{commands:?}");
     let files =
         ["shanty.1", "completions/shanty.bash", "completions/shanty.fish", "completions/_shanty"];
     for file in files {

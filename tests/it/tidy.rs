@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// The files below `protocol/` that may use JSON: the log's own encoding, in its file and in
 /// exports.
-const LOG_ENCODING: [&str; 4] = [
+const LOG_ENCODING: [&str; 5] = [
     "src/store/entries.rs",
+    "src/store/entries/codes.rs",
     "src/store/entries/deeds.rs",
     "src/store/admin/export.rs",
     "src/store/admin/import.rs",
@@ -14,7 +15,7 @@ const LOG_ENCODING: [&str; 4] = [
 
 /// The floors, lowest first. A file imports from strictly lower floors, or inside its own folder.
 const FLOORS: [&[&str]; 9] = [
-    &["limits", "time", "crypto", "logger", "memory", "counts", "fuzz"],
+    &["limits", "time", "crypto", "logger", "memory", "counts", "fuzz", "qr"],
     &["chat", "clock", "http", "ws", "outgoing", "tls", "config"],
     &["codec", "store"],
     &["hub"],

@@ -31,7 +31,9 @@ impl Entry {
                 Some(Awaited::Membership(*room, *account))
             }
             Entry::DirectMade { between, .. } => Some(Awaited::pair(*between)),
-            Entry::KeyChanged { account, .. } => Some(Awaited::Key(*account)),
+            Entry::KeyChanged { account, .. } | Entry::Recovered { account, .. } => {
+                Some(Awaited::Key(*account))
+            }
             Entry::BlockChanged { account, .. } => Some(Awaited::Block(*account)),
             Entry::PolicyChanged { .. } => Some(Awaited::Policy),
             _ => None,
@@ -62,7 +64,7 @@ impl Chat {
                 }
             }
             Entry::SessionBegun { account, .. } => self.accounts.has_begun(*account),
-            Entry::KeyChanged { account, .. } => {
+            Entry::KeyChanged { account, .. } | Entry::Recovered { account, .. } => {
                 if let Some(known) = self.accounts.get_mut(*account) {
                     known.pending_key = false;
                 }
@@ -89,7 +91,11 @@ impl Chat {
             }
             Entry::RoleChanged { role, .. } => self.setup_decided(*role),
             Entry::PolicyChanged { .. } => self.pending_policy = false,
+            Entry::InvitationMade { grant } => self.invitation_decided(grant),
             Entry::Deed { .. }
+            | Entry::Invited { .. }
+            | Entry::InvitationEnded { .. }
+            | Entry::RecoveryMade { .. }
             | Entry::BanChanged { .. }
             | Entry::AddressBanned { .. }
             | Entry::Said { .. }
@@ -147,6 +153,13 @@ impl Chat {
             Entry::PolicyChanged { policy } => Ok(self.policy_changed(policy)),
             Entry::BanChanged { account, on } => self.ban_changed(account, on),
             Entry::AddressBanned { banned } => Ok(self.address_banned(time, banned)),
+            Entry::InvitationMade { grant } => self.invitation_made((seq, time), grant),
+            Entry::InvitationEnded { invitation } => self.invitation_ended(invitation),
+            Entry::Invited { invitation, act } => {
+                self.came_invited((seq, time), invitation, *act, came)
+            }
+            Entry::RecoveryMade { recovery } => self.recovery_made(time, recovery),
+            Entry::Recovered { account, key, code } => self.recovered(time, account, key, &code),
             Entry::Deed { act, .. } => self.apply(seq, time, *act, came),
             Entry::RoomMade { room, owner, settings } => {
                 let open = settings.visibility == Visibility::Public;

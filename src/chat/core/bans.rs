@@ -19,7 +19,7 @@ use crate::chat::types::{AccountId, CallId, Folded, LOBBY, RoomId, Seq, Subscrip
 use crate::chat::vocabulary::{
     Answer, BannedAddress, CloseReason, Entry, Field, Page, Person, Reason, Refusal, Role, call,
 };
-use crate::limits::BANNED_ADDRESSES_MAX;
+use crate::limits::in_charge::BANNED_ADDRESSES_MAX;
 use crate::time::Time;
 
 impl Chat {
@@ -220,6 +220,9 @@ impl Chat {
         known.account.banned = on;
         if on {
             self.accounts.banned.insert(account);
+            self.invitations.end_of_maker(account);
+            self.recoveries.end(account);
+            self.recoveries.end_of_maker(account);
             self.lock_out(account, None, CloseReason::Banned);
             self.end_if_over(account);
         } else {

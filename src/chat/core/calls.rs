@@ -74,7 +74,7 @@ impl Chat {
         }
         // `Ok(None)`: the answer comes with the proposed entry.
         let outcome = match call {
-            Call::Register(call) => self.register(id, caller, &call.name, call.key).map(|()| None),
+            Call::Register(call) => self.register(id, caller, call).map(|()| None),
             Call::Login(call::Login { key, session, remember, agent }) => {
                 let session = NewSession { key: session, remember, agent };
                 self.login(id, &key, session).map(|()| None)
@@ -153,6 +153,17 @@ impl Chat {
             }
             Call::Suppress(call) => self.suppress(id, caller, call).map(|()| None),
             Call::Setup(call) => self.set_up(id, caller, &call.token).map(|()| None),
+            Call::Invite(call) => self.invite(id, caller, call).map(|()| None),
+            Call::LookAtInvitation(call) => {
+                self.look_at_invitation(&call.code).map(Answer::InvitationView).map(Some)
+            }
+            Call::AcceptInvitation(call) => self.accept_invitation(id, caller, &call.code),
+            Call::EndInvitation(call) => self.end_invitation(id, caller, call).map(|()| None),
+            Call::Invitations(call) => {
+                self.invitations_scope(caller, call.room).map(Answer::Invitations).map(Some)
+            }
+            Call::MakeRecovery(call) => self.make_recovery(id, caller, call).map(|()| None),
+            Call::Recover(call) => self.recover(id, call.code, call.key).map(|()| None),
         };
         match outcome {
             Ok(Some(answer)) => self.answer(id, Ok(answer)),
@@ -171,6 +182,10 @@ impl Chat {
             Call::Demolish(call) => Some(Awaited::Room(call.room)),
             Call::Enter(call::Enter { room, .. }) | Call::Exit(call::Exit { room }) => {
                 caller.map(|caller| Awaited::Membership(*room, caller.account))
+            }
+            Call::AcceptInvitation(call) => {
+                let room = self.invitations.by_code(&call.code)?.grant.room.unwrap_or(LOBBY);
+                caller.map(|caller| Awaited::Membership(room, caller.account))
             }
             Call::Expel(call) => {
                 let other = self.person_named(&call.name)?.account.id;

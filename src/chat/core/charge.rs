@@ -20,7 +20,9 @@ impl Chat {
         self.charge(&[(Kind::Call, 1)], None)?;
         match call {
             // A key change counts as a login: it must stay possible to lock an intruder out.
-            Call::Login(_) | Call::ChangeKey(_) => self.charge(&[(Kind::Login, 1)], None),
+            Call::Login(_) | Call::ChangeKey(_) | Call::Recover(_) => {
+                self.charge(&[(Kind::Login, 1)], None)
+            }
             Call::OpenStream(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),
             Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
             _ => Ok(()),
@@ -47,7 +49,13 @@ impl Chat {
                 let costs = [(Kind::Membership, 1), (Kind::Bytes, bytes), (Kind::DayBytes, bytes)];
                 return self.charge(&costs, None);
             }
-            (Entry::AccountMade { .. } | Entry::RoomMade { .. } | Entry::DirectMade { .. }, _) => {
+            (
+                Entry::AccountMade { .. }
+                | Entry::RoomMade { .. }
+                | Entry::DirectMade { .. }
+                | Entry::InvitationMade { .. },
+                _,
+            ) => {
                 return self.charge(&[(Kind::Make, 1), (Kind::DayMake, 1)], None);
             }
             // All members hear that it is back, and heard that it was gone.
@@ -72,6 +80,10 @@ impl Chat {
                 | Entry::PolicyChanged { .. }
                 | Entry::BanChanged { .. }
                 | Entry::AddressBanned { .. }
+                | Entry::InvitationEnded { .. }
+                | Entry::RecoveryMade { .. }
+                | Entry::Recovered { .. }
+                | Entry::Invited { .. }
                 | Entry::Deed { .. },
                 _,
             ) => return Ok(()),
@@ -90,7 +102,9 @@ impl Chat {
             return Ok(());
         }
         match entry {
+            Entry::Invited { act, .. } => self.find_space(act, purpose),
             Entry::AccountMade { .. }
+            | Entry::InvitationMade { .. }
             | Entry::RoomMade { .. }
             | Entry::RoomReturned { .. }
             | Entry::DirectMade { .. }
@@ -113,6 +127,9 @@ impl Chat {
             | Entry::PolicyChanged { .. }
             | Entry::BanChanged { .. }
             | Entry::AddressBanned { .. }
+            | Entry::InvitationEnded { .. }
+            | Entry::RecoveryMade { .. }
+            | Entry::Recovered { .. }
             | Entry::Deed { .. }
             | Entry::Reacted { on: false, .. } => Ok(()),
         }

@@ -17,6 +17,7 @@ impl Chat {
         self.accounts.check();
         self.rooms.check();
         self.deleted.check();
+        self.invitations.check();
         if self.is_busy() {
             return; // Unfinished work has changed only some tables.
         }
@@ -28,6 +29,7 @@ impl Chat {
                 Made::Account(account) => self.accounts.get(account).is_some(),
                 Made::Room(room) => self.rooms.get(room).is_some(),
             });
+            assert!(self.invitations.making.is_empty(), "an invitation is pending for ever");
             assert!(self.waits.is_empty(), "a call waits for a change that is over");
             assert!(!self.accounts.is_anything_in_flight(), "an account's reservation was left");
             assert!(!self.rooms.is_anything_in_flight(), "a room's reservation was left");

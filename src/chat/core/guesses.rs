@@ -1,4 +1,4 @@
-//! Attempts at passwords: how often a client may be wrong.
+//! Attempts at passwords and codes: how often a client may be wrong.
 //!
 //! An attempt is charged before the password is checked, and refunded if it was right, so that
 //! parallel attempts count, too. Each counts for its source, for the caller, and for the room:
@@ -43,6 +43,22 @@ impl Chat {
         takes.extend(self.own_guesses(Kind::GuessWary));
         takes.extend(self.guesses_of(room));
         self.refund(&takes);
+    }
+
+    /// Charges an attempt at a secret code, and refunds it if the code was right. (Codes have so
+    /// many random bits that nobody finds one; the attempts of one source are bounded all the
+    /// same.)
+    pub(super) fn try_code(&mut self, right: bool) -> Result<(), Refusal> {
+        if self.is_free() {
+            return Ok(());
+        }
+        let (takes, now) = (self.own_guesses(Kind::Guess), self.limiter_now());
+        let Some(limiter) = &mut self.limiter else { return Ok(()) };
+        limiter.take(now, &takes).map_err(super::charge::rate_limited)?;
+        if right {
+            self.refund(&takes);
+        }
+        Ok(())
     }
 
     fn own_guesses(&self, kind: Kind) -> Vec<Take> {

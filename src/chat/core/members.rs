@@ -152,16 +152,26 @@ impl Chat {
         if found.record.owner != Some(account) {
             self.admits(found, access)?;
         }
+        self.may_become_member(account, room)?;
+        self.propose_membership(Purpose::Call(call, Some(account)), account, room, (true, false))?;
+        Ok(None)
+    }
+
+    /// Whether the account and the room have a place for one more membership.
+    pub(super) fn may_become_member(
+        &self,
+        account: AccountId,
+        room: RoomId,
+    ) -> Result<(), Refusal> {
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
-        let members = found.members.len() + found.pending_moves.len();
+        let found = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
         if known.is_full() {
             return Err(Refusal::QuotaReached);
         }
-        if members >= MEMBERS_MAX {
+        if found.members.len() + found.pending_moves.len() >= MEMBERS_MAX {
             return Err(Refusal::Full);
         }
-        self.propose_membership(Purpose::Call(call, Some(account)), account, room, (true, false))?;
-        Ok(None)
+        Ok(())
     }
 
     /// `Ok(None)`: the answer comes with the log's answer. A non-member needs no entry.

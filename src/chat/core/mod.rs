@@ -8,8 +8,9 @@
 //! - A topic's file: how it handles its calls, what it proposes, and how it applies the entry that
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
-//!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come
-//!   in), `bans`, `subscriptions` and `streams` (connections), `messages`.
+//!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come in), `bans`,
+//!   `invitations`, `recoveries` (lost keys), `subscriptions` and `streams` (connections),
+//!   `messages`.
 //! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
 //!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
 //!   work in several commands).
@@ -28,12 +29,14 @@ mod closing;
 mod deleted;
 mod direct;
 mod guesses;
+mod invitations;
 mod members;
 mod messages;
 mod orphans;
 mod people;
 mod policy;
 mod quotas;
+mod recoveries;
 mod roles;
 mod rooms;
 mod sight;
@@ -52,6 +55,7 @@ pub use crate::chat::core::view::{MemberView, Shown, is_member_change_told};
 use crate::chat::numbered::Numbered;
 use crate::chat::state::accounts::Accounts;
 use crate::chat::state::deleted::Deleted;
+use crate::chat::state::invitations::{Invitations, Recoveries};
 use crate::chat::state::limiter::Limiter;
 use crate::chat::state::order::Order;
 use crate::chat::state::purpose::{Origin, PendingSend, Purpose};
@@ -139,6 +143,8 @@ pub struct Chat {
     pending_policy: bool,
     /// The banned addresses, each until a time.
     banned: BTreeMap<IpAddr, Time>,
+    invitations: Invitations,
+    recoveries: Recoveries,
     /// The last applied entry.
     last: Seq,
     /// The latest time of an applied entry.
@@ -188,6 +194,8 @@ impl Chat {
             fixed: settings.fixed,
             pending_policy: false,
             banned: BTreeMap::new(),
+            invitations: Invitations::default(),
+            recoveries: Recoveries::default(),
             last: snapshot.last,
             told: Time(0),
         };

@@ -10,7 +10,7 @@ use crate::chat::state::work::{Then, Work};
 use crate::chat::types::{
     AccountId, CallId, Color, Folded, LOBBY, Name, Seq, SessionId, SubscriptionId,
 };
-use crate::chat::vocabulary::{Answer, CloseReason, Entry, Person, Refusal, SessionInfo};
+use crate::chat::vocabulary::{Answer, CloseReason, Entry, Person, Refusal, SessionInfo, call};
 use crate::crypto::KeyHash;
 use crate::limits::{ACCOUNTS_MAX, AGENT_CHARS_MAX, SESSIONS_PER_ACCOUNT_MAX};
 
@@ -24,21 +24,31 @@ pub(super) struct NewSession {
 impl Chat {
     pub(super) fn register(
         &mut self,
-        call: CallId,
+        id: CallId,
         caller: Identity,
-        name: &str,
-        key: KeyHash,
+        call: call::Register,
     ) -> Result<(), Refusal> {
-        self.may_register(caller)?;
-        let name = Name::for_account(name).ok_or(Refusal::NameInvalid)?;
-        self.make_account(name, Some(key), None, Purpose::Call(call, None)).map(|_| ())
+        let call::Register { name, key, invitation } = call;
+        let invitation = self.invited(caller, invitation.as_ref())?;
+        let name = Name::for_account(&name).ok_or(Refusal::NameInvalid)?;
+        // (To the lobby it belongs anyway.)
+        let room = invitation.and_then(|one| one.grant.room).filter(|room| *room != LOBBY);
+        if !self.can_propose(1 + usize::from(room.is_some())) {
+            return Err(Refusal::Unavailable); // Both or neither.
+        }
+        let by = invitation.map(|one| one.id);
+        let account = self.make_account((name, Some(key), None), by, Purpose::Call(id, None))?;
+        if let Some(room) = room {
+            self.propose_membership(Purpose::Own, account, room, (true, false))?;
+        }
+        Ok(())
     }
 
+    /// `invitation`: the one by which the account comes.
     fn make_account(
         &mut self,
-        name: Name,
-        key: Option<KeyHash>,
-        color: Option<Color>,
+        (name, key, color): (Name, Option<KeyHash>, Option<Color>),
+        invitation: Option<Seq>,
         purpose: Purpose,
     ) -> Result<AccountId, Refusal> {
         let folded = name.folded();
@@ -56,7 +66,12 @@ impl Chat {
         }
         let account = self.accounts.next_account();
         let looks = Folded::looks(name.as_str());
-        self.propose(Entry::AccountMade { account, name, key, color }, purpose)?;
+        let made = Entry::AccountMade { account, name, key, color };
+        let entry = match invitation {
+            Some(invitation) => Entry::Invited { invitation, act: Box::new(made) },
+            None => made,
+        };
+        self.propose(entry, purpose)?;
         self.accounts.reserve(folded.clone(), looks);
         self.free_name(&folded);
         Ok(account)
@@ -98,7 +113,7 @@ impl Chat {
         if !self.can_propose(2) {
             return Err(Refusal::Unavailable); // Both or neither.
         }
-        let account = self.make_account(name, None, color, Purpose::Guest(call))?;
+        let account = self.make_account((name, None, color), None, Purpose::Guest(call))?;
         self.begin_session(account, session, Purpose::Guest(call))
     }
 
@@ -361,6 +376,7 @@ impl Chat {
         if !self.accounts.change_key(account, key) {
             return Err(Refusal::Unavailable); // A random key never repeats.
         }
+        self.recoveries.end(account);
         self.lock_out(account, but, CloseReason::SessionEnded);
         Ok(Answer::Done(()))
     }

@@ -56,6 +56,8 @@ impl Chat {
             | Call::Heard(_)
             | Call::Guess(_)
             | Call::Guessed(_)
+            | Call::LookAtInvitation(_)
+            | Call::Recover(_)
             | Call::Space(_) => Ok(()),
             // A token may be an account's.
             Call::PasswordState(call::PasswordState { name: None, .. })

@@ -139,6 +139,11 @@ impl Chat {
         };
         let known = self.accounts.get_mut(account).filter(may);
         known.ok_or(Refusal::PersonNotFound)?.account.role = role;
+        if role.is_none() {
+            self.invitations.end_of_maker(account);
+        }
+        self.recoveries.end(account);
+        self.recoveries.end_of_maker(account);
         if role == Some(Role::Owner) {
             self.setup = None;
         }

@@ -160,6 +160,7 @@ impl Chat {
         let closed = !after.is_public()
             && (was_open || after.record.password_generation != password_generation);
         if closed {
+            self.invitations.end_of_room(id);
             self.close_room(id, seq, keep_members);
         } else {
             self.tell_what_it_is(id, seq);
@@ -184,6 +185,7 @@ impl Chat {
         let room = self.rooms.get(id).filter(|room| id != LOBBY && !room.is_direct());
         room.ok_or(Refusal::RoomNotFound)?;
         self.tell_of_room(id, EventKind::Gone { seq });
+        self.invitations.end_of_room(id);
         self.quotas.end(Made::Room(id));
         if let Some(mut room) = self.rooms.remove(id) {
             if recoverable {

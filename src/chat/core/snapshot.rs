@@ -9,6 +9,12 @@ impl Chat {
     pub(super) fn restore(&mut self, snapshot: Snapshot) {
         self.policy = snapshot.policy;
         self.banned = snapshot.banned.into_iter().map(|one| (one.address, one.until)).collect();
+        for invitation in snapshot.invitations {
+            self.invitations.insert(invitation);
+        }
+        for recovery in snapshot.recoveries {
+            self.recoveries.insert(recovery);
+        }
         for account in snapshot.accounts {
             self.accounts.insert(account);
         }
@@ -46,6 +52,8 @@ impl Chat {
             blocks: self.accounts.blocks(),
             policy: self.policy,
             banned: self.banned_addresses(),
+            invitations: self.invitations.records(),
+            recoveries: self.recoveries.records(),
             deleted: self.deleted.records(|account| self.accounts.get(account).is_some()),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),

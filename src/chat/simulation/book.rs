@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::chat::simulation::TTL_SECS;
+use crate::chat::simulation::invited::Codes;
 use crate::chat::{
     Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, Policy,
     RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session, SessionId, Snapshot, Visibility,
@@ -24,6 +25,8 @@ pub struct Book {
     pub policy: Policy,
     /// The banned addresses.
     pub banned: BTreeMap<IpAddr, Time>,
+    /// Invitations, and links for lost keys.
+    pub codes: Codes,
     /// The deleted rooms that can be restored.
     pub deleted: BTreeMap<RoomId, DeletedRecord>,
     /// The earlier keys of accounts.
@@ -50,6 +53,9 @@ pub struct Book {
 impl Book {
     /// Whether an entry fits its predecessors. An entry that does not must change nothing.
     pub fn fits(&self, entry: &Entry) -> bool {
+        if let Some(fits) = self.code_fits(entry) {
+            return fits;
+        }
         let titled = |title: &Folded, room| {
             let mut others = self.rooms.values().filter(|other| other.id != room);
             others.any(|other| other.settings.title.folded() == *title)
@@ -120,7 +126,7 @@ impl Book {
             | Entry::Edited { room, .. }
             | Entry::Deleted { room, .. }
             | Entry::Reacted { room, .. } => self.rooms.contains_key(room),
-            Entry::Deed { .. } => false, // Nobody reports another's deed.
+            _ => false, // Nobody reports another's deed.
         }
     }
 
@@ -173,9 +179,11 @@ impl Book {
 
     pub fn apply(&mut self, seq: Seq, time: Time, entry: &Entry) {
         self.last = seq;
+        self.begin_codes(time, entry);
         if !self.fits(entry) {
             return;
         }
+        self.apply_to_codes(seq, entry);
         match entry.act().clone() {
             Entry::AccountMade { account: id, name, key, color } => {
                 self.names.insert(id, name.clone());
@@ -314,10 +322,7 @@ impl Book {
             Entry::Said { room, .. } => {
                 self.rooms.get_mut(&room).expect("a room").last = seq;
             }
-            Entry::Edited { .. }
-            | Entry::Deleted { .. }
-            | Entry::Reacted { .. }
-            | Entry::Deed { .. } => {}
+            _ => {}
         }
     }
 
@@ -442,6 +447,7 @@ impl Book {
         assert_eq!(self.policy, snapshot.policy, "who may come in");
         let banned = snapshot.banned.iter().map(|one| (&one.address, &one.until));
         assert!(self.banned.iter().eq(banned), "banned addresses differ from the log");
+        self.compare_codes(snapshot);
         let deleted: Vec<_> = self.deleted.values().cloned().collect();
         assert_eq!(deleted, snapshot.deleted, "deleted rooms differ from the log");
         assert_eq!(self.last_account, snapshot.last_account, "the last account's number");

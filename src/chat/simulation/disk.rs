@@ -40,6 +40,7 @@ impl Disk {
     pub fn commit(&mut self, count: u64) {
         for _ in 0..count {
             let Some((ticket, time, entry)) = self.queue.pop_front() else { return };
+            self.now.codes.now = time;
             match self.judge(&entry) {
                 Ok(None) => self.write(Some(ticket), time, entry),
                 Ok(Some((seq, time, same))) => {
@@ -68,6 +69,7 @@ impl Disk {
     fn judge(&self, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
         match entry.act() {
             _ if !self.now.may(entry) => Err(Refusal::Forbidden),
+            _ if !self.now.code_stands(entry) => Err(Refusal::InvitationVoid),
             Entry::Said { room, author, client_id, reply_to, .. } => {
                 let before = client_id.as_ref().and_then(|id| self.said(author.account, id, entry));
                 let astray = |seq| self.message(*room, seq).is_none();
@@ -151,6 +153,14 @@ impl Disk {
         let seq = Seq(self.log.len() as u64);
         self.now.apply(seq, time, &entry);
         self.answers.push_back(Command::Logged { ticket, seq, time, entry });
+    }
+
+    /// Whether another proposer writes an entry: of those that came by a code, one that has an
+    /// effect.
+    pub fn takes(&mut self, time: Time, entry: &Entry) -> bool {
+        self.now.codes.now = time;
+        let invited = matches!(entry, Entry::Invited { .. });
+        self.now.code_stands(entry) && (!invited || self.now.fits(entry))
     }
 
     /// The next reply for the core.

@@ -105,7 +105,7 @@ impl Simulation {
     }
 
     /// The operator, an account with a role, or anybody.
-    fn somebody_in_charge(&mut self) -> Caller {
+    pub(super) fn somebody_in_charge(&mut self) -> Caller {
         let in_charge = self.book.accounts.values().filter(|account| account.role.is_some());
         let in_charge: Vec<AccountId> = in_charge.map(|account| account.id).collect();
         match (self.dice.below(8), self.dice.pick(&in_charge)) {
@@ -116,7 +116,7 @@ impl Simulation {
     }
 
     /// Mostly the name of an account.
-    fn an_accounts_name(&mut self) -> Name {
+    pub(super) fn an_accounts_name(&mut self) -> Name {
         let names = self.book.accounts.values().map(|account| account.name.clone());
         let names: Vec<Name> = names.collect();
         let other = self.name();
@@ -144,7 +144,7 @@ impl Book {
 
     /// Whether a proposal respects who may come in.
     pub fn lets_in(&self, entry: &Entry) -> bool {
-        match entry {
+        match entry.act() {
             Entry::AccountMade { key: Some(_), .. } => {
                 self.policy.registration != Registration::Closed
             }
@@ -152,7 +152,10 @@ impl Book {
             Entry::RoomMade { owner, .. } => {
                 self.policy.guests == Guests::On || self.is_registered(*owner)
             }
-            Entry::MemberChanged { account, member: true, .. } => self.admits(Some(*account)),
+            // (The first room of a new account follows it.)
+            Entry::MemberChanged { account, member: true, .. } => {
+                account.0 > self.last_account || self.admits(Some(*account))
+            }
             Entry::Said { author, .. } => self.admits(author.account),
             _ => true,
         }

@@ -14,6 +14,7 @@ pub(crate) mod dice;
 pub(crate) mod disk;
 mod in_charge;
 mod inputs;
+mod invited;
 mod members;
 mod people;
 mod picture;
@@ -63,6 +64,8 @@ struct Simulation {
     fresh: u64,
     /// All session keys that a client has ever sent, valid or not.
     session_keys: Vec<KeyHash>,
+    /// All codes of invitations and recoveries that somebody has wanted to make.
+    codes: Vec<KeyHash>,
     /// The keys of accounts, with whether the registration was acknowledged or refused.
     registered: Vec<(KeyHash, bool)>,
     step: u64,
@@ -118,6 +121,7 @@ impl Simulation {
             clients: Clients::default(),
             fresh: 0,
             session_keys: Vec::new(),
+            codes: Vec::new(),
             registered: Vec::new(),
             step: 0,
             history: Vec::new(),
@@ -302,6 +306,8 @@ impl Simulation {
         match effect {
             Effect::Propose { ticket, time, entry } => {
                 assert_eq!(*time, self.clock, "a proposal has the current time");
+                self.book.codes.now = self.clock;
+                assert!(self.book.code_stands(entry), "a code that has ended: {entry:?}");
                 assert!(self.book.is_new(entry), "a number is reused: {entry:?}");
                 assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
                 assert!(self.book.may(entry), "without the role: {entry:?}");
@@ -386,9 +392,13 @@ impl Simulation {
     }
 
     fn expect_entry(&mut self, seq: Seq, time: Time, entry: &Entry) {
+        self.book.begin_codes(time, entry);
         let fits = self.book.fits(entry);
         let ended = match entry.act() {
-            Entry::SessionEnded { .. } | Entry::KeyChanged { .. } | Entry::BanChanged { .. } => {
+            Entry::SessionEnded { .. }
+            | Entry::KeyChanged { .. }
+            | Entry::Recovered { .. }
+            | Entry::BanChanged { .. } => {
                 let ends = |account, session| self.book.ends_subscription(entry, account, session);
                 let mut ended = self.world.unsubscribe(|_, one| ends(one.account, one.session));
                 ended.extend(self.world.end_streams(|one| ends(Some(one.account), one.session)));

@@ -27,12 +27,12 @@ pub struct Shown {
 impl Simulation {
     pub(super) fn somebody_acts(&mut self) {
         match self.dice.below(64) {
-            0..=15 => self.somebody_tells(),
+            0..=1 => self.somebody_has_to_do_with_a_code(),
+            2..=15 => self.somebody_tells(),
             16..=24 => self.somebody_sits(),
-            25..=29 => self.somebody_leaves(),
             30..=31 => self.asks(Caller::Nobody, |it| {
                 let name = it.name();
-                call::Register { name: name.as_str().into(), key: it.key() }
+                call::Register { name: name.as_str().into(), key: it.key(), invitation: None }
             }),
             32..=34 => self.asks(Caller::Nobody, |it| {
                 let keys: Vec<KeyHash> =
@@ -50,6 +50,7 @@ impl Simulation {
                 call::Person { name: name.as_str().into() }
             }),
             37 => self.somebody_rules(),
+            25..=29 => self.somebody_leaves(),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
                 let access = it.access(&room);

@@ -141,7 +141,7 @@ impl Book {
                 let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
                 self.fits(entry) && theirs && (by.is_none() || by != *but)
             }
-            Entry::BanChanged { account, on: true } => {
+            Entry::BanChanged { account, on: true } | Entry::Recovered { account, .. } => {
                 let session = by.and_then(|by| self.sessions.get(&by));
                 let theirs = whose.or(session.map(|one| one.account)) == Some(*account);
                 // (Likewise.)

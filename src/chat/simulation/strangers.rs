@@ -37,6 +37,7 @@ impl Simulation {
                 self.session_keys.push(key);
                 Entry::SessionBegun { session, account, key, remember: false, agent: "".into() }
             }
+            2 if self.dice.one_in(3) => self.a_strangers_code(),
             2 if self.dice.one_in(2) => self.a_strangers_deed(),
             2 => Entry::SessionEnded { session: SessionId(1 + self.dice.below(12)) },
             3 => {
@@ -79,7 +80,9 @@ impl Simulation {
             }
         };
         let time = self.clock;
-        self.disk.write(None, time, entry);
+        if self.disk.takes(time, &entry) {
+            self.disk.write(None, time, entry);
+        }
     }
 
     /// A deed of somebody in charge, who need not have the role: whoever wrote it has checked that.

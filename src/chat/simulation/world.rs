@@ -244,6 +244,10 @@ impl World {
             Call::Subscribe(call::Subscribe { subscription, .. }) => {
                 self.sat(*subscription, answer, book)
             }
+            Call::Recover(call::Recover { key, .. }) => {
+                let known = book.accounts.values().any(|account| account.key == Some(*key));
+                assert_eq!(ok, known, "a new key exactly if acknowledged");
+            }
             Call::BeGuest(call::BeGuest { session, .. }) => {
                 assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");
             }

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod deleted;
 mod index;
+pub mod invitations;
 pub mod limiter;
 pub mod mentions;
 pub mod order;

@@ -3,7 +3,7 @@
 use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::{DeletedRecord, RoomRecord};
 use crate::chat::types::{AccountId, RoomId, Seq};
-use crate::chat::vocabulary::{BannedAddress, Policy};
+use crate::chat::vocabulary::{BannedAddress, Invitation, Policy, Recovery};
 use crate::time::Time;
 
 /// The complete lasting state, as the tables beside the log store it: a core starts from it.
@@ -21,6 +21,10 @@ pub struct Snapshot {
     pub policy: Policy,
     /// The banned addresses, in order.
     pub banned: Vec<BannedAddress>,
+    /// The invitations that can be used, by number.
+    pub invitations: Vec<Invitation>,
+    /// The links for new keys that can be used, by account.
+    pub recoveries: Vec<Recovery>,
     /// The deleted rooms that their owners can restore.
     pub deleted: Vec<DeletedRecord>,
     /// The highest account number ever used: a guest's is not reused.

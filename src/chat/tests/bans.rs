@@ -184,7 +184,7 @@ fn so_many_addresses_are_banned() {
     let mut core = core();
     core.checks = false;
     let address = |index: usize| format!("198.{}.{}.1", 18 + index / 256, index % 256);
-    for index in 0..crate::limits::BANNED_ADDRESSES_MAX {
+    for index in 0..crate::limits::in_charge::BANNED_ADDRESSES_MAX {
         core.try_to("ann", ban_address(&address(index), Some(60))).expect("there is room");
     }
     let more = |core: &mut Core| core.try_to("ann", ban_address("9.9.9.9", Some(60)));

@@ -189,7 +189,7 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     it.ask("ann", call::Me);
     it.ask("ann", call::Sessions);
     it.ask("ann", call::Person { name: "n10".into() });
-    it.ask("", call::Register { name: "new".into(), key: key("new") });
+    it.ask("", call::Register { name: "new".into(), key: key("new"), invitation: None });
     it.ask("", login("n11", "fresh"));
     it.ask("", be_guest("zoe"));
     it.ask("ann", call::Direct { name: "n12".into(), chance: 1 });

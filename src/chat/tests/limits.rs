@@ -173,7 +173,10 @@ fn an_address_is_limited_for_all_its_clients() {
     let (mut made, mut index) = (0, 0);
     let mut make = |core: &mut Core| {
         index += 1;
-        core.try_to("", call::Register { name: format!("ann{index}").into(), key: [0; 32] })
+        core.try_to(
+            "",
+            call::Register { name: format!("ann{index}").into(), key: [0; 32], invitation: None },
+        )
     };
     let of_keys = |core: &mut Core, result| match result {
         Err(Refusal::RateLimited { .. }) => false,
@@ -217,7 +220,7 @@ fn networks_of_one_site_count_together() {
         core.source = Source::of(ip.into());
         let name = format!("ann{network}");
         let key = key(&name);
-        match core.try_to("", call::Register { name: name.into(), key }) {
+        match core.try_to("", call::Register { name: name.into(), key, invitation: None }) {
             Ok(()) => made += 1,
             Err(refusal) => assert!(matches!(refusal, Refusal::RateLimited { .. })),
         }
@@ -309,7 +312,8 @@ fn with_little_disk_space_guests_are_refused_first_and_then_everybody() {
     core.try_to("", subscribe(2, LOBBY)).expect("a subscription");
     let said = core.ask("ann", message(LOBBY, "before"));
     let Ok(Answer::Acted(Acted { seq: target, .. })) = said else { panic!("{said:?}") };
-    let register = |name: &str| call::Register { name: name.into(), key: key(name) };
+    let register =
+        |name: &str| call::Register { name: name.into(), key: key(name), invitation: None };
     let delete = call::Act(Action::Delete { room: LOBBY, target });
     let no = Err(Refusal::NoSpace);
     core.give(Command::Space(Space::Little));

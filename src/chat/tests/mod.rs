@@ -10,6 +10,7 @@ mod direct;
 mod full;
 mod growth;
 mod guests;
+mod invitations;
 mod limits;
 mod members;
 mod mentions;
@@ -191,7 +192,7 @@ impl Core {
     }
 
     fn register(&mut self, name: &str) -> Result<Answer, Refusal> {
-        self.ask("", call::Register { name: name.into(), key: key(name) })
+        self.ask("", call::Register { name: name.into(), key: key(name), invitation: None })
     }
 
     fn login(&mut self, name: &str) -> Result<Answer, Refusal> {

@@ -68,14 +68,19 @@ fn names_of_accounts_are_ascii_and_unique_whatever_their_case() {
     ];
     for (index, (name, expected)) in cases.into_iter().enumerate() {
         let key = key(&format!("key {index}"));
-        assert_eq!(core.ask("", call::Register { name: name.into(), key }), expected, "{name:?}");
+        assert_eq!(
+            core.ask("", call::Register { name: name.into(), key, invitation: None }),
+            expected,
+            "{name:?}"
+        );
     }
 }
 
 #[test]
 fn of_two_registrations_of_a_name_at_once_one_wins() {
     let mut core = Core::new();
-    let register = |key_of| call::Register { name: "ann".into(), key: key(key_of) };
+    let register =
+        |key_of| call::Register { name: "ann".into(), key: key(key_of), invitation: None };
     let first = core.ask_late("", register("first"));
     let second = core.ask_late("", register("second"));
     assert_eq!(core.answer(second), Some(Err(Refusal::NameTaken)));
@@ -87,7 +92,8 @@ fn of_two_registrations_of_a_name_at_once_one_wins() {
 #[test]
 fn a_name_is_free_again_if_the_log_cannot_write_it() {
     let mut core = Core::new();
-    let first = core.ask_late("", call::Register { name: "ann".into(), key: key("first") });
+    let first = core
+        .ask_late("", call::Register { name: "ann".into(), key: key("first"), invitation: None });
     core.fail();
     assert_eq!(core.answer(first), Some(Err(Refusal::Unavailable)));
     assert_eq!(core.register("ann"), Ok(Answer::Done(())));
@@ -102,7 +108,8 @@ fn an_anonymous_clients_name_can_be_registered_and_is_taken_from_the_client() {
     core.subscribe(2, "").expect("a subscription");
     core.join(1, "Ann");
     assert_eq!(core.try_to("", be_guest("ann")), Err(Refusal::NameTaken), "one guest is enough");
-    let ask = core.ask_late("", call::Register { name: "ann".into(), key: key("ann") });
+    let ask =
+        core.ask_late("", call::Register { name: "ann".into(), key: key("ann"), invitation: None });
     let told = core.commit();
     assert_eq!(told, ["Ann left by 1"]);
     assert_eq!(core.answer(ask), Some(Ok(Answer::Done(()))));
@@ -118,7 +125,7 @@ fn an_anonymous_clients_name_can_be_registered_and_is_taken_from_the_client() {
 fn an_anonymous_client_cannot_take_a_name_whose_registration_is_pending() {
     let mut core = Core::new();
     core.subscribe(1, "").expect("a subscription");
-    core.ask_late("", call::Register { name: "ann".into(), key: key("ann") });
+    core.ask_late("", call::Register { name: "ann".into(), key: key("ann"), invitation: None });
     assert!(core.join(1, "ANN").is_empty(), "in order");
     assert_eq!(core.commit(), ["to 1: no, NameInUse"]);
 }

@@ -27,7 +27,7 @@ fn people_in_charge_say_who_registers() {
     assert_eq!(core.try_to("bob", to(Registration::Closed)), Err(Refusal::Forbidden));
     assert_eq!(core.try_to("ann", to(Registration::Closed)), Ok(()));
     for caller in ["", "bob", "ann"] {
-        let register = call::Register { name: "zoe".into(), key: key("zoe") };
+        let register = call::Register { name: "zoe".into(), key: key("zoe"), invitation: None };
         assert_eq!(core.try_to(caller, register), Err(Refusal::RegistrationClosed), "{caller}");
     }
     assert_eq!(core.try_to("ann", to(Registration::Invite)), Ok(()));
@@ -36,7 +36,7 @@ fn people_in_charge_say_who_registers() {
         ("bob", Err(Refusal::RegistrationClosed)),
         ("ann", Ok(())),
     ] {
-        let register = call::Register { name: "zoe".into(), key: key("zoe") };
+        let register = call::Register { name: "zoe".into(), key: key("zoe"), invitation: None };
         assert_eq!(core.try_to(caller, register), expected, "{caller}");
     }
     assert!(core.login("zoe").is_ok(), "the account is another's than the administrator's");
@@ -97,7 +97,10 @@ fn without_guests_no_door_is_open_to_people_without_an_account() {
     assert_eq!(core.try_to("", subscribe_as(8, "jack", NOON)), off);
     assert_eq!(core.subscribe(7, "bob"), Ok(()));
     assert_eq!(core.try_to("gus", call::Logout), Ok(()), "the way out is open");
-    assert_eq!(core.try_to("", call::Register { name: "zoe".into(), key: key("zoe") }), Ok(()));
+    assert_eq!(
+        core.try_to("", call::Register { name: "zoe".into(), key: key("zoe"), invitation: None }),
+        Ok(())
+    );
     assert_eq!(core.try_to("ann", policy(Registration::Open, Guests::On)), Ok(()));
     assert_eq!(core.try_to("", be_guest("gil")), Ok(()));
 }

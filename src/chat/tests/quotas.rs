@@ -141,7 +141,7 @@ fn guests_and_accounts_count_for_networks_and_for_wider_ones_more_loosely() {
     assert_eq!(guests(&mut core, 1), Err(Refusal::QuotaReached), "the whole site is full");
     let register = |number: usize| {
         let name = format!("n{number}");
-        call::Register { key: key(&name), name: name.into() }
+        call::Register { key: key(&name), name: name.into(), invitation: None }
     };
     for number in 0..ACCOUNTS_PER_ADDRESS_MAX {
         assert_eq!(core.on_a_day("", register(number)), Ok(()));

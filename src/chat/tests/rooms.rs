@@ -351,7 +351,7 @@ fn a_proposal_that_another_proposer_has_overtaken_is_refused() {
     let mut core = Core::new();
     let room = core.room("", room_settings("den", Public, None));
     let late = [
-        core.ask_late("", call::Register { name: "ann".into(), key: key("ann") }),
+        core.ask_late("", call::Register { name: "ann".into(), key: key("ann"), invitation: None }),
         core.ask_late(
             "",
             call::MakeRoom { settings: room_settings("hall", Public, None), chance: 1 },

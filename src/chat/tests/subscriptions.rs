@@ -118,7 +118,7 @@ fn a_password_state_is_shown_only_if_the_caller_can_have_the_name() {
     let mut core = Core::with(&["ann", "bob"]);
     core.subscribe(1, "").expect("a subscription");
     core.join(1, "gus");
-    core.ask_late("", call::Register { name: "new".into(), key: key("new") });
+    core.ask_late("", call::Register { name: "new".into(), key: key("new"), invitation: None });
     let (good, bad) = (Ok(()), Err(Refusal::NameInUse));
     let cases = [
         ("", "ann", bad),
@@ -274,8 +274,10 @@ fn a_shutdown_acknowledges_first_and_then_closes() {
         call::MakeRoom { settings: room_settings("den", Visibility::Public, None), chance: 1 },
     );
     assert!(core.give(Command::Close).is_empty(), "in order");
-    for call in [subscribe(3, LOBBY), call::Register { name: "new".into(), key: key("new") }.into()]
-    {
+    for call in [
+        subscribe(3, LOBBY),
+        call::Register { name: "new".into(), key: key("new"), invitation: None }.into(),
+    ] {
         let ask = core.ask_late("", call);
         assert_eq!(core.answer(ask), Some(Err(Refusal::Unavailable)));
     }

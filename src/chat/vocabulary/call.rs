@@ -5,13 +5,14 @@ use crate::chat::types::{
     AccountId, Color, Name, ProtocolId, RoomId, RoomRef, Seq, SessionId, SubscriptionId, Title,
 };
 use crate::chat::vocabulary::{
-    Access, Acted, Action, Answer, BannedAddress, DeletedInfo, DirectRoom, Member, MembershipMarks,
-    NameClaim, OpenedStream, Page, Place, PolicyInfo, RoomChange, RoomInfo, RoomSettings,
-    SessionInfo,
+    Access, Acted, Action, Answer, BannedAddress, DeletedInfo, DirectRoom, Invitation,
+    InvitationView, InvitationsScope, Member, MembershipMarks, NameClaim, OpenedStream, Page,
+    Place, PolicyInfo, RoomChange, RoomInfo, RoomSettings, SessionInfo,
 };
 use crate::crypto::KeyHash;
 
 pub use crate::chat::vocabulary::deeds::*;
+pub use crate::chat::vocabulary::inviting::*;
 
 /// A call with its answer type.
 pub trait Typed: Into<Call> {
@@ -115,6 +116,13 @@ calls! {
     Audit => Heard: Seq,
     Demolish => Done: (),
     Suppress => Acted: Acted,
+    Invite => Invitation: Invitation,
+    LookAtInvitation => InvitationView: InvitationView,
+    AcceptInvitation => Room: Box<RoomInfo>,
+    EndInvitation => Done: (),
+    Invitations => Invitations: InvitationsScope,
+    MakeRecovery => Done: (),
+    Recover => Person: super::Person,
 }
 
 /// Creates an account.
@@ -124,6 +132,9 @@ pub struct Register {
     pub name: Box<str>,
     /// The SHA-256 of the account's key.
     pub key: KeyHash,
+    /// The SHA-256 of an invitation's code. It allows to register where only invited people may,
+    /// and makes the new account a member of the invitation's room.
+    pub invitation: Option<KeyHash>,
 }
 
 /// Begins a session of the account with this key.

@@ -177,8 +177,14 @@ pub enum Answer {
     /// Who may come in.
     Policy(PolicyInfo),
     /// The banned addresses, in order; at most
-    /// [`BANNED_ADDRESSES_MAX`](crate::limits::BANNED_ADDRESSES_MAX).
+    /// [`BANNED_ADDRESSES_MAX`](crate::limits::in_charge::BANNED_ADDRESSES_MAX).
     Addresses(Vec<BannedAddress>),
+    /// A new invitation.
+    Invitation(Invitation),
+    /// What an invitation grants.
+    InvitationView(InvitationView),
+    /// Which invitations the caller may list.
+    Invitations(InvitationsScope),
 }
 
 /// Who may come in.

@@ -4,7 +4,7 @@ use crate::chat::types::{
     AccountId, Author, ClientId, Color, Description, Emoji, Name, RoomId, Seq, SessionId, Title,
     Visibility,
 };
-use crate::chat::vocabulary::{BannedAddress, Policy, Reason, Role};
+use crate::chat::vocabulary::{BannedAddress, Grant, Policy, Reason, Recovery, Role};
 use crate::crypto::KeyHash;
 
 /// An entry of the log. Lasting state changes only by an entry.
@@ -209,6 +209,40 @@ pub enum Entry {
         /// The address, and until when; a time that is over lifts the ban.
         banned: BannedAddress,
     },
+    /// A new invitation; its number is that of this entry. Some that are over by then end.
+    InvitationMade {
+        /// What it grants.
+        grant: Grant,
+    },
+    /// An invitation can be used no more. (It also ends when it is used up, when its maker loses a
+    /// role or is banned, and when its room is deleted, is closed or gets a new password.)
+    InvitationEnded {
+        /// The invitation.
+        invitation: Seq,
+    },
+    /// Somebody has used an invitation: it has the effect of `act`, and counts as a use. The log
+    /// refuses it if the invitation has ended by then.
+    Invited {
+        /// The invitation.
+        invitation: Seq,
+        /// A new account, or a new member of the invitation's room.
+        act: Box<Entry>,
+    },
+    /// A link by which an account gets a new key; it replaces an earlier one. (It also ends with a
+    /// new key, a change of a role or a ban of the account, and of its maker's role.)
+    RecoveryMade {
+        /// The link.
+        recovery: Recovery,
+    },
+    /// An account has a new key, by such a link. All its sessions end.
+    Recovered {
+        /// The account.
+        account: AccountId,
+        /// The SHA-256 of the new key.
+        key: KeyHash,
+        /// The SHA-256 of the link's code.
+        code: KeyHash,
+    },
     /// What somebody in charge has done. It has the effect of `act`; the log refuses it if `by` has
     /// lost the role by then.
     Deed {
@@ -222,10 +256,10 @@ pub enum Entry {
 }
 
 impl Entry {
-    /// What has happened, whoever did it.
+    /// What has happened, whoever did it, and on whose invitation.
     pub fn act(&self) -> &Entry {
         match self {
-            Entry::Deed { act, .. } => act,
+            Entry::Deed { act, .. } | Entry::Invited { act, .. } => act,
             entry => entry,
         }
     }

@@ -70,6 +70,12 @@ pub enum Refusal {
     GuestsOff,
     /// Somebody in charge has banned the account, or the address.
     Banned,
+    /// The invitation does not exist, is used up, is over or was taken back.
+    InvitationVoid,
+    /// The link for a new key does not exist, was used, is over or was replaced.
+    RecoveryVoid,
+    /// The caller may end no such invitation.
+    InvitationNotFound,
     /// Only a registered account may do this, or have this done to it.
     NotForGuests,
     /// The room's token is missing, or is older than the room's password.

@@ -1,7 +1,7 @@
 //! People in charge: their roles on the server, and the reasons that they give.
 
 use crate::chat::text;
-use crate::limits::REASON_CHARS_MAX;
+use crate::limits::in_charge::REASON_CHARS_MAX;
 
 /// A role on the server. Each may do everything that the ones before it may.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

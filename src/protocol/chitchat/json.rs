@@ -201,6 +201,9 @@ impl From<Refusal> for Failure {
             | Refusal::NotMember
             | Refusal::NotForGuests
             | Refusal::RegistrationClosed
+            | Refusal::InvitationVoid
+            | Refusal::RecoveryVoid
+            | Refusal::InvitationNotFound
             | Refusal::Blocked => (104, ""),
             Refusal::PasswordMissing => (105, "password"),
             Refusal::PasswordForPublic => (105, "visibility"),

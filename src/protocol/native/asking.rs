@@ -23,6 +23,14 @@ pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Fai
     Ok(Caller::Session(key))
 }
 
+/// The caller by a session, or nobody: with a login that has ended, anybody is nobody.
+pub(super) fn caller_or_nobody(context: &Context, request: &Request) -> Caller {
+    match caller(context, request) {
+        Ok(Caller::Session(key)) => Caller::Perhaps(key),
+        _ => Caller::Nobody,
+    }
+}
+
 /// The caller, and the room of the path.
 pub(super) fn about(
     context: &Context,

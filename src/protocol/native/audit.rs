@@ -58,6 +58,10 @@ struct Deed<'a> {
     guests: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uses: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
     until: Option<Time>,
 }
@@ -78,6 +82,8 @@ impl<'a> From<&'a AuditRow> for Deed<'a> {
             registration: None,
             guests: None,
             address: None,
+            invitation: None,
+            uses: None,
             until: None,
         };
         match &row.act {
@@ -102,6 +108,21 @@ impl<'a> From<&'a AuditRow> for Deed<'a> {
                 guests: Some(Guests::as_str(policy.guests)),
                 ..deed
             },
+            // (A hidden room's number is its link.)
+            Entry::InvitationMade { grant } => Deed {
+                what: "invite",
+                invitation: Some(row.seq.0),
+                room: grant.room.filter(|_| row.title.is_some()).map(|room| room.0),
+                uses: Some(grant.uses),
+                until: Some(grant.until),
+                ..deed
+            },
+            Entry::InvitationEnded { invitation } => {
+                Deed { what: "end_invitation", invitation: Some(invitation.0), ..deed }
+            }
+            Entry::RecoveryMade { recovery } => {
+                Deed { what: "make_recovery", until: Some(recovery.until), ..deed }
+            }
             Entry::Deleted { room, target, .. } => {
                 Deed { what: "delete_message", room: Some(room.0), message: Some(target.0), ..deed }
             }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::chat::{AccountId, Caller, Field, Page, Refusal, call};
 use crate::http::{Request, Response};
 use crate::hub::HubHandle;
-use crate::limits::BAN_MINUTES_MAX;
+use crate::limits::in_charge::BAN_MINUTES_MAX;
 use crate::protocol::lists::{self, Items, Listed, More};
 use crate::protocol::native::Answered;
 use crate::protocol::native::asking::{self, caller};

@@ -23,10 +23,13 @@ pub(super) enum Code {
     GuestsOff,
     RegistrationClosed,
     Banned,
+    InvitationInvalid,
+    RecoveryInvalid,
     NotFound,
     RoomNotFound,
     MessageNotFound,
     UserNotFound,
+    InvitationNotFound,
     MethodNotAllowed,
     NameTaken,
     TitleTaken,
@@ -55,7 +58,7 @@ impl Code {
     }
 
     #[cfg(test)]
-    pub const ALL: [Code; 25] = [
+    pub const ALL: [Code; 28] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -65,10 +68,13 @@ impl Code {
         Code::GuestsOff,
         Code::RegistrationClosed,
         Code::Banned,
+        Code::InvitationInvalid,
+        Code::RecoveryInvalid,
         Code::NotFound,
         Code::RoomNotFound,
         Code::MessageNotFound,
         Code::UserNotFound,
+        Code::InvitationNotFound,
         Code::MethodNotAllowed,
         Code::NameTaken,
         Code::TitleTaken,
@@ -109,11 +115,22 @@ impl Code {
             Code::RegistrationClosed => (
                 403,
                 "registration_closed",
-                "this server accepts no new accounts; ask its owner for one",
+                "this server accepts no new accounts; ask its administrators for an invitation",
             ),
             Code::Banned => {
                 (403, "banned", "you are banned from this server; ask its administrators")
             }
+            Code::InvitationInvalid => (
+                403,
+                "invitation_invalid",
+                "this invitation does not work, or no longer; ask for a new one",
+            ),
+            Code::RecoveryInvalid => (
+                403,
+                "recovery_invalid",
+                "this link for a new key does not work, or no longer; ask an administrator for a \
+                 new one",
+            ),
             Code::MediaType => (
                 415,
                 "bad_request",
@@ -133,6 +150,12 @@ impl Code {
             Code::UserNotFound => {
                 (404, "user_not_found", "no user has this name; check the spelling")
             }
+            Code::InvitationNotFound => (
+                404,
+                "invitation_not_found",
+                "there is no such invitation that you could end, or it has ended; see GET \
+                 /api/v1/invitations",
+            ),
             Code::MethodNotAllowed => (
                 405,
                 "method_not_allowed",
@@ -317,6 +340,9 @@ impl From<Refusal> for Failure {
             Refusal::RegistrationClosed => Code::RegistrationClosed,
             Refusal::GuestsOff => Code::GuestsOff,
             Refusal::Banned => Code::Banned,
+            Refusal::InvitationVoid => Code::InvitationInvalid,
+            Refusal::RecoveryVoid => Code::RecoveryInvalid,
+            Refusal::InvitationNotFound => Code::InvitationNotFound,
             Refusal::NotForGuests => {
                 let says = "this takes a registered account, not a guest; register first";
                 return Failure::from(Code::Forbidden).saying(says);
@@ -392,6 +418,11 @@ fn wanted(field: &str) -> &'static str {
         "token" => "token must be the last part of the setup link that the server printed",
         "registration" => "registration must be open, invite or closed",
         "guests" => "guests must be on, rooms or off",
+        "uses" => "uses must be a number from 1 to 1000",
+        "days" => "days must be a number from 1 to 365",
+        "code" => "code must be the last part of the link that you were given",
+        "invitation" => "invitation must be the last part of the link that you were given",
+        "page" => "page must be the address of the page, such as https://chat.example.org/",
         "minutes" | "address_minutes" => "this field must be minutes, from 1 to 43200 (30 days)",
         "address" => "address must be an address of another machine, such as 203.0.113.7",
         "visibility" => "visibility must be public, private or hidden",

@@ -393,10 +393,8 @@ impl Excerpt {
         let entries = reader.entries(from, PAGE_ENTRIES_MAX)?;
         let mut names = HashMap::new();
         for row in &entries.rows {
-            let RowKind::Other(Entry::MemberChanged { room, account, member, .. }) = row.kind
-            else {
-                continue;
-            };
+            let RowKind::Other(entry) = &row.kind else { continue };
+            let Entry::MemberChanged { room, account, member, .. } = *entry.act() else { continue };
             let before = Seq(row.seq.0 - 1);
             let was = !member && !reader.lost(account, before, row.seq)?.is_empty();
             if is_member_change_told(reader.is_for_two(room)?, was, member) {

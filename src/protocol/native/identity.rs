@@ -25,16 +25,13 @@ pub(super) async fn register(context: &Context, request: &Request) -> Answered {
         name: &'a str,
         key: &'a str,
     }
-    // By invitation, people in charge make the accounts of others. (With a login that has ended,
-    // anybody is nobody.)
-    let caller = match asking::caller(context, request) {
-        Ok(Caller::Session(key)) => Caller::Perhaps(key),
-        _ => Caller::Nobody,
-    };
+    // People in charge make the accounts of others.
+    let caller = asking::caller_or_nobody(context, request);
     let fields = asking::fields(request)?;
     let name = fields.needed("name")?;
     let key = crypto::account_key();
-    let call = call::Register { name: name.into(), key: crypto::hash(&key) };
+    let invitation = fields.text("invitation")?.map(crypto::hash);
+    let call = call::Register { name: name.into(), key: crypto::hash(&key), invitation };
     context.hub.call(caller, call).await?;
     Ok(Response::new(201).json(json_body::text(&Registered { name, key: &key })))
 }

@@ -9,9 +9,9 @@
 //! description. A decision that needs the core's state is a new call in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `bans`, `audit`, `rooms`, `messages` and `search`, a topic each.
-//! `json` and `fields` are output and input; `codec`, `framing`, `frames` and `events` are the
-//! stream.
+//! then `identity`, `in_charge`, `bans`, `invitations`, `recovery`, `audit`, `rooms`, `messages`
+//! and `search`, a topic each. `json` and `fields` are output and input; `codec`, `framing`,
+//! `frames` and `events` are the stream.
 
 mod asking;
 mod audit;
@@ -25,11 +25,13 @@ mod frames;
 mod framing;
 mod identity;
 mod in_charge;
+mod invitations;
 mod json;
 mod members;
 mod messages;
 mod metrics;
 mod pages;
+mod recovery;
 mod rooms;
 mod search;
 mod server;
@@ -94,6 +96,13 @@ const ROUTES: &[Route] = routes! {
     Get "/api/v1/server/settings" => in_charge::settings(),
     Patch "/api/v1/server/settings" => in_charge::change_settings(),
     Post "/api/v1/setup" => in_charge::set_up(),
+    Get "/api/v1/invitations" => invitations::list(),
+    Post "/api/v1/invitations" => invitations::make(),
+    Delete "/api/v1/invitations/{id}" => invitations::end(id),
+    Post "/api/v1/invitation" => invitations::look(),
+    Put "/api/v1/invitation/membership" => invitations::accept(),
+    Post "/api/v1/users/{name}/recovery" => recovery::make(name),
+    Post "/api/v1/recovery" => recovery::recover(),
     Put "/api/v1/users/{name}/role" => in_charge::give_role(name),
     Delete "/api/v1/users/{name}/role" => in_charge::take_role(name),
 

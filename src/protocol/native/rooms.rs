@@ -272,7 +272,13 @@ fn chance() -> u64 {
     u64::from_le_bytes(crypto::random())
 }
 
-async fn respond(context: &Context, caller: Caller, status: u16, info: RoomInfo) -> Answered {
+/// The response that shows a room to the caller.
+pub(super) async fn respond(
+    context: &Context,
+    caller: Caller,
+    status: u16,
+    info: RoomInfo,
+) -> Answered {
     let infos = [info];
     let counts = counts(context, caller, &infos).await?;
     let room = RoomJson::seen(&infos[0], counts.first().copied().unwrap_or_default());

@@ -124,6 +124,9 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::RegistrationClosed
         | Refusal::GuestsOff
         | Refusal::Banned
+        | Refusal::InvitationVoid
+        | Refusal::RecoveryVoid
+        | Refusal::InvitationNotFound
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
         | Refusal::TooManyReactions

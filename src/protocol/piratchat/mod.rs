@@ -77,7 +77,8 @@ async fn register(context: &Context, request: &Request) -> Result<Response, Fail
         return Err(BODY);
     }
     let key = crypto::account_key();
-    let call = call::Register { name: username.into(), key: crypto::hash(&key) };
+    let (name, invitation) = (username.into(), None);
+    let call = call::Register { name, key: crypto::hash(&key), invitation };
     context.hub.call(Caller::Nobody, call).await?;
     #[derive(Serialize)]
     struct Registered {
@@ -242,6 +243,9 @@ impl From<Refusal> for Failure {
             Refusal::PersonNotFound => (404, "there is no such user; check the spelling"),
             Refusal::RoomNotFound => (404, "there is no such room"),
             Refusal::Forbidden
+            | Refusal::InvitationVoid
+            | Refusal::RecoveryVoid
+            | Refusal::InvitationNotFound
             | Refusal::NotForGuests
             | Refusal::NotMember
             | Refusal::Blocked

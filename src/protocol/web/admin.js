@@ -3,19 +3,20 @@
 import { dateTime, h, toast } from "./dom.js";
 import { get, part, patch, post, put, remove } from "./api.js";
 import { dialog } from "./dialogs.js";
+import { firstRun } from "./first-run.js";
+import { invitations, lostKey } from "./invite.js";
 import { copy } from "./sign-in.js";
 import { setupToken, state } from "./state.js";
 
 // Makes the reader the owner of a server that has none, if the address has the setup link.
-export async function setUp() {
+export async function setUp(make) {
   const token = setupToken();
   if (!token) return;
   history.replaceState(null, "", "#/");
   try {
     await post("setup", { token });
     state.me.role = "owner";
-    toast("You're now the owner of this server.");
-    serverSettings();
+    firstRun({ make, settings: serverSettings });
   } catch (failure) {
     toast(state.me.guest
       ? "A guest can't own a server. Create an account, then open the setup link again."
@@ -25,7 +26,8 @@ export async function setUp() {
 
 const REGISTRATION = [
   ["open", "Anyone", "Everyone who opens this page can create an account."],
-  ["invite", "Administrators only", "You create accounts for others, and give them their key."],
+  ["invite", "Only invited people",
+    "People with an invite link. You can also create accounts for others."],
   ["closed", "No one", "There are no new accounts."],
 ];
 const GUESTS = [
@@ -42,7 +44,8 @@ export async function serverSettings() {
     place.replaceChildren(
       policy("Who can create an account", "registration", REGISTRATION, found.registration),
       policy("What guests can do", "guests", GUESTS, found.guests),
-      newAccount(), state.me.role === "owner" ? roles() : "", bans(), activity());
+      h("h3", {}, "Invite people"), invitations(), newAccount(), newKey(),
+      state.me.role === "owner" ? roles() : "", bans(), activity());
   } catch (failure) {
     place.replaceChildren(h("p", { class: "trouble" }, failure.message));
   }
@@ -97,6 +100,10 @@ function newAccount() {
       "show it a second time:"), h("code", { class: "key" }, key),
     h("button", { type: "button", onclick: () => copy(key, "Key") }, "Copy"));
   }]]);
+}
+
+function newKey() {
+  return nameForm("Someone has lost their key", [["Create link for a new key", lostKey]]);
 }
 
 function roles() {
@@ -177,6 +184,10 @@ const DEEDS = {
   lift_address_ban: ({ address }) => `unblocked the address ${address}`,
   change_settings: ({ registration, guests }) =>
     `set accounts to “${registration}”, guests to “${guests}”`,
+  invite: ({ title, uses }) =>
+    `created an invite link${title ? ` to “${title}”` : ""}, to be used ${uses} times at most`,
+  end_invitation: () => "ended an invitation",
+  make_recovery: ({ user }) => `created a link for a new key of ${user}`,
   delete_message: ({ user }) => `deleted a message${user ? ` of ${user}` : ""}`,
   remove_room: ({ title }) => `deleted the room “${title}”`,
   change_room: ({ title }) => `renamed or described the room “${title}”`,

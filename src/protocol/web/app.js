@@ -5,24 +5,25 @@ import { $, avatar, h, icon, looking, toast } from "./dom.js";
 import { OVER, becomeAnother, get, onBusy, onLoggedOut, post, remove } from "./api.js";
 import "./banner.js";
 import { blocks } from "./blocks.js";
+import { linked, recovery } from "./codes.js";
 import { composer, saveDraft } from "./composer.js";
 import "./copying.js";
-import { aboutRoom, help, makeRoom, search, confirm, switcher } from "./dialogs.js";
+import { help, makeRoom, search, confirm, switcher } from "./dialogs.js";
 import { copy, signIn, whoAmI } from "./sign-in.js";
-import { joinForm } from "./join.js";
+import { comeIn } from "./invite.js";
 import { log } from "./log.js";
 import { byName } from "./names.js";
 import { notify, closeNotification } from "./notifications.js";
+import {
+  enter, enterOwn, go, head, joined, leave, open, renew, retryRoom, roomMenu,
+} from "./open-room.js";
 import { outbox } from "./outbox.js";
 import { people } from "./people.js";
 import { readMarkers } from "./read-markers.js";
-import { address, addressed, neighbour, sorted } from "./rooms.js";
+import { address, addressed, neighbour } from "./rooms.js";
 import { drawMe, settings, suitTheme } from "./settings.js";
 import "./shell.js";
-import {
-  LOBBY, callsMe, forgetMine, isMe, keep, keepMine, on, recall, recallMine, room, same, setupToken,
-  state, tell,
-} from "./state.js";
+import { callsMe, forgetMine, isMe, keep, recall, same, setupToken, state, tell } from "./state.js";
 import { stream } from "./stream.js";
 import { messageActions } from "./message-menu.js";
 import { forgetHistory, forgetHistories, applyFrame } from "./history-cache.js";
@@ -30,7 +31,6 @@ import { nameable } from "./words.js";
 
 const REFRESH_MS = 30_000;
 let pendingFrames = null; // frames that wait until the rooms are loaded
-let wanted; // the message in the address
 let retryTimer = 0; // calls `begin` again
 
 // ---- Logging in and out
@@ -38,6 +38,7 @@ let retryTimer = 0; // calls `begin` again
 async function begin() {
   clearTimeout(retryTimer);
   state.server = await get("server").catch(() => state.server);
+  if (recovery()) return signIn.open();
   let me;
   try {
     me = await whoAmI();
@@ -52,10 +53,12 @@ async function begin() {
   if (!me) return back();
   state.me = me;
   keep("guest", me.guest ? me.name : null);
+  const seen = signIn.invited;
   signIn.close();
   $("app").hidden = false;
   drawMe(avatar(me.name));
-  await setUp();
+  await setUp(openMake);
+  await comeIn(seen);
   stream.start(hear);
 }
 
@@ -146,7 +149,7 @@ function hear(frame) {
   handle(frame);
   if (frame.type !== "caught_up") return;
   refresh(); // The stream does not replay joins and leaves.
-  if (log.failed) enter(state.current, wanted);
+  retryRoom();
 }
 
 // Loads everything again; frames that arrive meanwhile are applied after it.
@@ -266,14 +269,6 @@ function read(info, seq) {
   tell("rooms");
 }
 
-async function renew(id) {
-  const found = await get(`rooms/${id}`).catch((failure) => failure);
-  if (found.status === 404) state.rooms.delete(id);
-  else if (found.id) state.rooms.set(id, found);
-  tell("rooms");
-  if (id === state.current) head();
-}
-
 async function gone(id) {
   forgetHistory(id);
   const { title, kind } = state.rooms.get(id) ?? {};
@@ -290,113 +285,6 @@ async function gone(id) {
   } else enter(id);
 }
 
-// ---- The open room
-
-// Opens the room in the address, or the last open room, or the first.
-function go(id = null) {
-  const last = recallMine("room");
-  // A phone shows the list of rooms, except at the first visit.
-  if (id === null && !(last && matchMedia("(max-width: 47.99rem)").matches)) {
-    const { rooms, others } = sorted();
-    id = state.rooms.has(last) ? last : (rooms[0] ?? others[0])?.id ?? LOBBY;
-  }
-  const asked = addressed();
-  if (asked) return enter(asked.id, asked.seq);
-  if (id !== null) return enter(id);
-  state.current = null;
-  view("rooms");
-  tell("rooms");
-}
-
-// A narrow screen shows either the list of rooms or a room.
-function view(name) {
-  document.body.dataset.view = name;
-  const alone = name === "rooms" && matchMedia("(max-width: 47.99rem)").matches;
-  $("side").setAttribute("role", alone ? "main" : "navigation");
-}
-
-function open(id, seq) {
-  const hash = address(id, seq);
-  if (location.hash === hash && location.pathname.endsWith("/")) return enter(id, seq);
-  location.href = `./${hash}`;
-}
-
-async function enter(id, seq) {
-  if (!location.pathname.endsWith("/") || !location.hash.startsWith(address(id))) {
-    history.replaceState(null, "", `./${address(id, seq)}`);
-  }
-  view("room");
-  if (id === state.current && seq) return log.show(seq);
-  saveDraft();
-  state.current = id;
-  people.still();
-  state.people = [];
-  wanted = seq;
-  if (!state.rooms.has(id)) {
-    $("composer").hidden = true; // It still belongs to the previous room.
-    await renew(id);
-  }
-  if (state.current !== id) return;
-  head();
-  people.suit();
-  people.load();
-  const info = room();
-  joinForm(info, joined);
-  if (!info || (!info.member && info.visibility !== "public")) {
-    log.open(null);
-    $("start").hidden = true;
-    return;
-  }
-  keepMine("room", id);
-  composer.open();
-  try {
-    await log.open(id, wanted);
-  } catch (failure) {
-    if (state.current === id) toast(failure.message);
-  }
-  readMarkers.settled();
-}
-
-function head() {
-  const info = room();
-  $("title").textContent = info?.title ?? "Room not found";
-  $("description").textContent = info?.kind === "direct"
-    ? `Only you and ${info.title} can see this conversation.` : info?.description ?? "";
-  $("room-link").hidden = !info || info.kind === "direct";
-  $("room-menu").hidden = !info?.member;
-  $("show-people").hidden = !info?.member;
-  tell("rooms");
-}
-
-function joined(info) {
-  state.rooms.set(info.id, info);
-  forgetHistory(info.id);
-  tell("rooms");
-  if (state.current === info.id) {
-    state.current = null;
-    enter(info.id);
-  } else open(info.id);
-}
-
-async function leave() {
-  const info = room();
-  if (!info?.member) return toast("You're not in this room.");
-  const hint = info.visibility === "public" ? "" : " You'll need the password to rejoin.";
-  const two = info.kind === "direct";
-  if (!two && !await confirm(`Leave “${info.title}”?${hint}`, "Leave")) return;
-  state.hiding = two ? info.id : null;
-  try {
-    await remove(`rooms/${info.id}/membership`);
-    history.replaceState(null, "", "./");
-    if (two) toast(`Hidden until the next message: ${info.title}.`);
-    renew(info.id);
-    state.current = null;
-    go(sorted().rooms.find((other) => other.id !== info.id)?.id ?? null);
-  } catch (failure) {
-    toast(failure.message);
-  }
-}
-
 const { direct, join } = byName(open, joined);
 
 // ---- Buttons and keys
@@ -406,25 +294,6 @@ const openSettings = () => settings({ logOut, help, nick: guestHint(), back: ent
 const openSearch = () => search(open);
 const openSwitcher = () => switcher({ open, direct, fresh: refresh() });
 const openMake = () => makeRoom(enterOwn);
-
-// Opens a room that the reader has just made or restored.
-function enterOwn(info) {
-  state.rooms.set(info.id, info);
-  open(info.id);
-}
-
-function roomMenu() {
-  const info = room();
-  if (!info?.member) return;
-  // A room without an owner: every member may change it. The lobby is the owner's of the server.
-  const owned = info.id === LOBBY ? state.me.role === "owner" : !info.owner || isMe(info.owner);
-  const mine = info.kind === "room" && owned;
-  const changed = (facts) => {
-    state.rooms.set(info.id, { ...info, ...facts });
-    head();
-  };
-  aboutRoom(info, mine, { changed, leave, blocks });
-}
 
 for (const button of document.querySelectorAll("[data-icon]")) {
   button.append(icon(button.dataset.icon));
@@ -461,8 +330,9 @@ document.addEventListener("keydown", (event) => {
 });
 
 addEventListener("hashchange", () => {
+  if (linked()) return location.reload();
   if (!state.me || pendingFrames) return;
-  if (setupToken()) return setUp();
+  if (setupToken()) return setUp(openMake);
   const asked = addressed();
   if (asked) enter(asked.id, asked.seq);
   else {

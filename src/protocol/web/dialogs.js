@@ -3,6 +3,7 @@
 import { avatar, dateTime, h, icon, toast, tool } from "./dom.js";
 import { get, part, patch, post, remove } from "./api.js";
 import { commands } from "./composer.js";
+import { inviteTo } from "./invite.js";
 import { levelField } from "./notifications.js";
 import { sorted } from "./rooms.js";
 import { LOBBY, isMe, same, state } from "./state.js";
@@ -131,6 +132,9 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
   const blocked = blocks.has(room.title);
   const shun = direct ? button(`${blocked ? "Unblock" : "Block"} ${room.title}`,
     () => blocks.set(room.title, !blocked)) : null;
+  // (The server asks once more.)
+  const invite = !direct && !state.me.guest && ((mine && !lobby) || state.me.role)
+    ? button("Invite people", () => inviteTo(room)) : null;
   const gone = h("button", {
     type: "button", class: "danger",
     onclick: async () => {
@@ -153,12 +157,13 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
       levelField(room),
       direct ? h("p", { class: "hint" }, "A hidden conversation comes back with the next message.")
         : null,
-      h("div", { class: "row end" }, state.me.role && !direct && !lobby ? gone : null, shun, out));
+      h("div", { class: "row end" }, state.me.role && !direct && !lobby ? gone : null, shun, invite,
+        out));
     return;
   }
   box = form("Room settings", [...roomFields(room), levelField(room)], "Save", async (fields) => {
     changed(await patch(`rooms/${room.id}`, wanted(fields)));
-  }, lobby ? null : gone, out);
+  }, lobby ? null : gone, invite, out);
 }
 
 // Restores a deleted room under a new name: another room has taken its old one.

@@ -2,10 +2,14 @@
 
 import { $, toast, touch } from "./dom.js";
 import { get, post } from "./api.js";
+import { forget, invitation, recovery } from "./codes.js";
+import { invites } from "./invite.js";
+import { address } from "./rooms.js";
 import { setupToken, state } from "./state.js";
 import { nameable } from "./words.js";
 
 let entered = () => {};
+let invited = null; // what the invitation of this tab grants
 
 export const signIn = {
   start(then) { entered = then; },
@@ -19,8 +23,12 @@ export const signIn = {
     document.title = "Shanty";
     if (name) $("guest-name").value = name;
     showForms();
+    welcome();
     if (!already && !touch()) $("guest-name").focus();
   },
+
+  // Whether the reader has seen the invitation of this tab.
+  get invited() { return Boolean(invited); },
 
   close() {
     $("sign-in").hidden = true;
@@ -28,23 +36,43 @@ export const signIn = {
     $("fresh").hidden = true;
     $("lead").hidden = false;
     $("fresh-key").textContent = "";
+    invited = null;
     showForms();
   },
 };
 
-// Shows the forms that this server allows.
+// Shows the forms that this server allows, to this reader.
 function showForms() {
   const { guests, registration } = state.server;
   const setup = setupToken();
-  if (setup) {
-    $("lead").firstChild.data = "This server is new. Create an account to become its owner.";
-    $("register-part").open = true;
-  }
-  $("guest").hidden = guests === false || Boolean(setup);
+  const lost = Boolean(recovery());
+  if (setup) lead("This server is new. Create an account to become its owner.");
+  else if (lost) lead("You can get a new key for your account.");
+  else lead(invited ? invites(invited) : LEAD);
+  const registers = invited ? invited.registers : (registration ?? "open") === "open";
+  $("recover").hidden = !lost;
+  $("guest").hidden = guests === false || Boolean(setup) || lost;
   $("pick").hidden = $("guest").hidden;
-  $("register-part").hidden = (registration ?? "open") !== "open";
-  $("login-part").hidden = false;
-  $("login-part").open ||= $("guest").hidden;
+  $("register-part").hidden = !registers || lost;
+  $("register-part").open ||= Boolean(setup || invited) && registers;
+  $("login-part").hidden = lost;
+  $("login-part").open ||= $("guest").hidden && !$("register-part").open;
+}
+
+const LEAD = $("lead").firstChild.data;
+const lead = (words) => { $("lead").firstChild.data = `${words} `; };
+
+// Shows who invites the reader, and to what.
+async function welcome() {
+  const code = invitation();
+  if (!code || recovery()) return;
+  try {
+    invited = await post("invitation", { code });
+    showForms();
+  } catch (failure) {
+    if (failure.code === "invitation_invalid") forget("invite");
+    $("sign-in-trouble").textContent = failure.message;
+  }
 }
 
 function onSubmit(id, action) {
@@ -75,8 +103,29 @@ onSubmit("login", async ({ key, remember }) => {
 });
 
 onSubmit("register", async ({ username }) => {
-  const { name, key } = await post("accounts", { name: username.value.trim() });
-  $("guest").hidden = $("register-part").hidden = $("login-part").hidden = true;
+  const code = invitation() ?? undefined;
+  show(await post("accounts", { name: username.value.trim(), invitation: code }));
+  // The account is a member of the room already.
+  if (invited?.room) history.replaceState(null, "", `./${address(invited.room)}`);
+  forget("invite");
+});
+
+onSubmit("recover", async () => {
+  try {
+    show(await post("recovery", { code: recovery() }));
+    forget("recover");
+  } catch (failure) {
+    if (failure.code === "recovery_invalid") {
+      forget("recover");
+      showForms();
+    }
+    throw failure;
+  }
+});
+
+// Shows a new key, this once.
+function show({ name, key }) {
+  for (const id of ["guest", "register-part", "login-part", "recover"]) $(id).hidden = true;
   const fresh = $("fresh");
   fresh.hidden = false;
   fresh.elements.username.value = name;
@@ -85,7 +134,7 @@ onSubmit("register", async ({ username }) => {
   $("fresh-key").textContent = key;
   $("lead").hidden = true;
   $("fresh-copy").focus();
-});
+}
 
 // The form has a name and a password, so that password managers offer to store both.
 onSubmit("fresh", async ({ password }) => {

@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::chat::{
-    Answer, Call, CallId, Caller, Chat, Command, Effect, Refusal, Role, Settings, Source, Typed,
+    Answer, Call, CallId, Caller, Chat, Command, Effect, Refusal, Role, RoomId, Settings, Source,
     call,
 };
 use crate::config::{AdminTask, AdminWhat};
-use crate::limits::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX, SESSION_TTL_SECS};
+use crate::crypto::{self, KeyHash};
+use crate::limits::SESSION_TTL_SECS;
+use crate::limits::in_charge::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX};
+use crate::qr;
 use crate::store::admin::{at, missing, plain};
 use crate::store::{self, Job, OpenError, Writer};
 use crate::time::Time;
@@ -29,14 +32,25 @@ pub fn socket(db: &Path) -> io::Result<PathBuf> {
     Ok(PathBuf::from(name))
 }
 
-/// What a command asks of the core.
-pub fn call_of(task: &AdminTask) -> call::ChangeRole {
-    let role = match task.what {
-        AdminWhat::MakeOwner => Some(Role::Owner),
-        AdminWhat::MakeAdmin => Some(Role::Administrator),
-        AdminWhat::Revoke => None,
-    };
-    call::ChangeRole { name: task.name.as_str().into(), role, reason: None }
+/// What a command asks of the core. `code`: the hash of the code in the link that it prints.
+pub fn call_of(task: &AdminTask, code: KeyHash) -> Call {
+    match task {
+        AdminTask::Role { what, name } => {
+            let role = match what {
+                AdminWhat::MakeOwner => Some(Role::Owner),
+                AdminWhat::MakeAdmin => Some(Role::Administrator),
+                AdminWhat::Revoke => None,
+            };
+            call::ChangeRole { name: name.as_str().into(), role, reason: None }.into()
+        }
+        AdminTask::Recover { name } => {
+            call::MakeRecovery { name: name.as_str().into(), code, reason: None }.into()
+        }
+        AdminTask::Invite { uses, days, room } => {
+            let (room, secs) = (room.map(RoomId), days * 24 * 3_600);
+            call::Invite { code, room, uses: *uses, secs, reason: None }.into()
+        }
+    }
 }
 
 /// The outcome, for the operator.
@@ -44,13 +58,40 @@ pub fn call_of(task: &AdminTask) -> call::ChangeRole {
 /// # Errors
 /// What is wrong, and what to do.
 pub fn told(task: &AdminTask, outcome: Result<(), Refusal>) -> Result<String, String> {
-    let AdminTask { what, name } = task;
-    match (outcome, what) {
-        (Ok(()), AdminWhat::MakeOwner) => Ok(format!("{name} is an owner of the server")),
-        (Ok(()), AdminWhat::MakeAdmin) => Ok(format!("{name} is an administrator")),
-        (Ok(()), AdminWhat::Revoke) => Ok(format!("{name} has no role")),
+    let name = match task {
+        AdminTask::Role { name, .. } | AdminTask::Recover { name } => name.as_str(),
+        AdminTask::Invite { .. } => "",
+    };
+    match (outcome, task) {
+        (Ok(()), AdminTask::Role { what: AdminWhat::MakeOwner, .. }) => {
+            Ok(format!("{name} is an owner of the server"))
+        }
+        (Ok(()), AdminTask::Role { what: AdminWhat::MakeAdmin, .. }) => {
+            Ok(format!("{name} is an administrator"))
+        }
+        (Ok(()), AdminTask::Role { what: AdminWhat::Revoke, .. }) => {
+            Ok(format!("{name} has no role"))
+        }
+        (Ok(()), AdminTask::Recover { .. }) => {
+            Ok(format!("{name} gets a new key by this link, once, within a day:"))
+        }
+        (Ok(()), AdminTask::Invite { uses: 1, days, .. }) => {
+            Ok(format!("one person can come by this invitation, for {days} days:"))
+        }
+        (Ok(()), AdminTask::Invite { uses, days, .. }) => {
+            Ok(format!("{uses} people can come by this invitation, for {days} days:"))
+        }
         (Err(Refusal::PersonNotFound), _) => {
             Err(format!("no account is named {name}: check the spelling, or register it first"))
+        }
+        (Err(Refusal::RoomNotFound | Refusal::Forbidden), AdminTask::Invite { .. }) => {
+            Err("there is no such room that people could join: see GET /api/v1/rooms".to_owned())
+        }
+        (Err(Refusal::QuotaReached | Refusal::Full), AdminTask::Invite { .. }) => {
+            Err("there are too many invitations: end some of them first".to_owned())
+        }
+        (Err(Refusal::NotForGuests), AdminTask::Recover { .. }) => {
+            Err(format!("{name} is a guest: only a registered account has a key"))
         }
         (Err(Refusal::NotForGuests), _) => {
             Err(format!("{name} is a guest: only a registered account can have a role"))
@@ -60,9 +101,26 @@ pub fn told(task: &AdminTask, outcome: Result<(), Refusal>) -> Result<String, St
     }
 }
 
-/// Carries out a command.
-pub(super) fn act(db: &Path, task: &AdminTask) -> Result<String, String> {
-    if let Some(said) = ask_server(db, task).map_err(at(db))? {
+/// Carries out a command. `page`: the address of the page, for the link that it prints.
+pub(super) fn act(db: &Path, task: &AdminTask, page: &str) -> Result<String, String> {
+    // Only here is the code; the server, the log and the database have its hash.
+    let code = crypto::session_key();
+    let said = decide_or_ask(db, task, crypto::hash(&code))?;
+    let place = match task {
+        AdminTask::Role { .. } => return Ok(said),
+        AdminTask::Recover { .. } => "recover",
+        AdminTask::Invite { .. } => "invite",
+    };
+    let link = format!("{page}#/{place}/{code}");
+    let picture = qr::half_blocks(&link).unwrap_or_default();
+    let here = page.starts_with("http://localhost") || page.starts_with("https://localhost");
+    let hint =
+        if here { "(for this machine only: --url says where others open the page)\n" } else { "" };
+    Ok(format!("{said}\n{link}\n{hint}\n{}", picture.trim_end_matches('\n')))
+}
+
+fn decide_or_ask(db: &Path, task: &AdminTask, code: KeyHash) -> Result<String, String> {
+    if let Some(said) = ask_server(db, &task.line(&code)).map_err(at(db))? {
         return said;
     }
     fs::metadata(db).map_err(|error| at(db)(missing(error)))?;
@@ -75,14 +133,13 @@ pub(super) fn act(db: &Path, task: &AdminTask) -> Result<String, String> {
     };
     let (mut writer, settings) = (store.writer, Settings::new(SESSION_TTL_SECS, false));
     let mut chat = Chat::new(settings, store.snapshot);
-    let outcome = decide(&mut chat, &mut writer, call_of(task).into());
+    let outcome = decide(&mut chat, &mut writer, call_of(task, code));
     writer.close();
-    let answer = outcome.map(|answer| call::ChangeRole::answer(answer).unwrap_or_default());
-    told(task, answer)
+    told(task, outcome.map(|_| ()))
 }
 
 /// Asks the server that runs. `None`: none does.
-fn ask_server(db: &Path, task: &AdminTask) -> Result<Option<Result<String, String>>, OpenError> {
+fn ask_server(db: &Path, line: &str) -> Result<Option<Result<String, String>>, OpenError> {
     let Ok(socket) = socket(db) else { return Ok(None) };
     let mut server = match UnixStream::connect(&socket) {
         Ok(server) => server,
@@ -94,7 +151,7 @@ fn ask_server(db: &Path, task: &AdminTask) -> Result<Option<Result<String, Strin
     };
     let deadline = Some(Duration::from_millis(OPERATOR_DEADLINE_MS));
     server.set_read_timeout(deadline)?;
-    server.write_all(task.line().as_bytes())?;
+    server.write_all(line.as_bytes())?;
     let mut said = String::new();
     server.take(OPERATOR_LINE_BYTES_MAX as u64).read_to_string(&mut said)?;
     Ok(match said.strip_suffix('\n').and_then(|said| said.split_once(": ")) {
@@ -135,7 +192,11 @@ mod tests {
     use crate::store::tests::{Scratch, account_made, put};
 
     fn task(what: AdminWhat, name: &str) -> AdminTask {
-        AdminTask { what, name: name.to_owned() }
+        AdminTask::Role { what, name: name.to_owned() }
+    }
+
+    fn act(db: &Path, task: &AdminTask) -> Result<String, String> {
+        super::act(db, task, "https://chat.example.org/")
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub fn maintain(db: &Path, task: &MaintenanceTask) -> Result<(), String> {
             let lines = File::open(file).map_err(|error| at(file)(missing(error)))?;
             import(db, &file.display().to_string(), BufReader::new(lines), *force)?
         }
-        MaintenanceTask::Admin(task) => acting::act(db, task)?,
+        MaintenanceTask::Admin { task, page } => acting::act(db, task, page)?,
         MaintenanceTask::Import { from: None, force } => {
             import(db, "standard input", io::stdin().lock(), *force)?
         }

@@ -25,7 +25,7 @@ impl Names {
         seq: Seq,
         entry: &Entry,
     ) -> rusqlite::Result<()> {
-        match entry {
+        match entry.act() {
             Entry::AccountMade { account, .. } | Entry::AccountEnded { account } => {
                 self.look(connection, *account)
             }

@@ -9,7 +9,7 @@ use crate::store::{OpenError, messages, schema, tables};
 use crate::time::Time;
 
 /// The compared tables, each with the columns that are not: those that change without an entry.
-const TABLES: [(&str, &[&str]); 9] = [
+const TABLES: [(&str, &[&str]); 12] = [
     ("account", &[]),
     ("session", &["last_used"]),
     ("room", &[]),
@@ -18,6 +18,9 @@ const TABLES: [(&str, &[&str]); 9] = [
     ("block", &[]),
     ("setting", &[]),
     ("banned", &[]),
+    ("invitation", &[]),
+    ("invited", &[]),
+    ("recovery", &[]),
     ("reaction", &[]),
 ];
 
@@ -93,6 +96,6 @@ pub(super) fn apply(
     match entry.act() {
         Entry::Said { .. } | Entry::Edited { .. } => Ok(()),
         Entry::Deleted { target, .. } => messages::drop_reactions(connection, *target),
-        entry => tables::apply(connection, seq, time, entry),
+        _ => tables::apply(connection, seq, time, entry),
     }
 }

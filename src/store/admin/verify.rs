@@ -258,6 +258,7 @@ impl Log {
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
         let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, banned, .. } = &expected;
+        let Snapshot { invitations, recoveries, .. } = &expected;
         for (tables, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
@@ -266,6 +267,8 @@ impl Log {
             ("deleted rooms", *deleted == found.deleted),
             ("settings of the server", *policy == found.policy),
             ("banned addresses", *banned == found.banned),
+            ("invitations", *invitations == found.invitations),
+            ("links for lost keys", *recoveries == found.recoveries),
             ("last numbers", expected == found),
         ] {
             if !same {

@@ -1,12 +1,12 @@
 //! The tables compared with the core's model: after any sequence of entries they agree.
 
 use super::*;
-use crate::chat::{BannedAddress, Guests, Policy, Reason, Registration, Role};
+use crate::chat::{BannedAddress, Grant, Guests, Policy, Reason, Recovery, Registration, Role};
 use crate::store::snapshot;
 
 /// An entry made from few names and numbers, so that many do not fit the state before them. Its
-/// rooms move on with `age`, as numbers are not reused.
-fn any_entry(chance: &mut Chance, age: u64) -> Entry {
+/// rooms move on with `age`, as numbers are not reused. `invitations`: those that were ever made.
+fn any_entry(chance: &mut Chance, age: u64, invitations: &[Seq]) -> Entry {
     const NAMES: [&str; 12] =
         ["Ann", "ann", "Bob", "BOB", "Zoë", "ZOË", "Eve", "eva", "Mo", "mo", "Al", "SSo"];
     const TITLES: [&str; 10] =
@@ -20,7 +20,39 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     settings.visibility = Visibility::ALL[chance.roll(3) as usize];
     settings.password = (chance.roll(2) == 0).then(|| key.clone().into());
     let account = AccountId(chance.roll(40));
-    match chance.roll(26) {
+    match chance.roll(32) {
+        26..=31 => {
+            let (code, until) =
+                (crypto::hash(&key), Time(chance.roll(2_000_000_000).cast_signed()));
+            let by = (chance.roll(2) == 0).then_some(AccountId(chance.roll(40)));
+            let recent = &invitations[invitations.len().saturating_sub(4)..];
+            let invitation = recent.get(chance.roll(5) as usize).copied().unwrap_or(Seq(7));
+            match chance.roll(9) {
+                0 | 1 => {
+                    let room = (chance.roll(2) == 0).then_some(room);
+                    let (uses, registers) = (chance.roll(4), chance.roll(2) == 0);
+                    let grant = Grant { code, by, room, until, uses, registers };
+                    Entry::InvitationMade { grant }
+                }
+                2 if chance.roll(3) == 0 => Entry::InvitationEnded { invitation },
+                2 | 3 => Entry::RecoveryMade { recovery: recovery(chance, age, (until, by)) },
+                4 => {
+                    let Recovery { account, code, .. } = recovery(chance, age, (until, by));
+                    Entry::Recovered { account, key: crypto::hash(&key), code }
+                }
+                5 | 6 => {
+                    let account = 100 + age / 20 + chance.roll(4);
+                    let name = format!("N{account}");
+                    let act = Box::new(account_made(account, &name, &name));
+                    Entry::Invited { invitation, act }
+                }
+                _ => {
+                    let (member, expelled, with) = (true, false, None);
+                    let act = Entry::MemberChanged { room, account, member, expelled, with };
+                    Entry::Invited { invitation, act: Box::new(act) }
+                }
+            }
+        }
         23..=25 => {
             let roles = [None, Some(Role::Administrator), Some(Role::Owner)];
             let role = roles[chance.roll(3) as usize];
@@ -88,6 +120,13 @@ fn any_entry(chance: &mut Chance, age: u64) -> Entry {
     }
 }
 
+/// One of few, so that many can be used.
+fn recovery(chance: &mut Chance, age: u64, (until, by): (Time, Option<AccountId>)) -> Recovery {
+    let account = AccountId(100 + age / 20 + chance.roll(2));
+    let code = crypto::hash(&format!("{account} {}", chance.roll(5) / 4));
+    Recovery { account, code, by: by.filter(|_| chance.roll(3) == 0), until }
+}
+
 /// Removes the last uses of sessions, which are not in the log.
 fn without_last_used(mut snapshot: Snapshot) -> Snapshot {
     for session in &mut snapshot.sessions {
@@ -98,26 +137,36 @@ fn without_last_used(mut snapshot: Snapshot) -> Snapshot {
 
 #[test]
 fn the_tables_equal_the_fold() {
-    let (mut blocks, mut roles, mut bans) = (0, 0, 0);
+    let (mut blocks, mut roles, mut bans, mut came, mut recovered) = (0, 0, 0, 0, 0);
     for seed in 1..=8 {
         let mut chance = Chance(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
         let scratch = Scratch::new();
         let mut store = scratch.open();
         let mut written = log_of(&scratch.file());
         let (mut rooms, mut sessions, mut accounts, mut members) = (0, 0, 0, 0);
+        let mut invitations = Vec::new();
         for round in 0..160 {
             let mut batch = Vec::new();
             for ticket in 1..=chance.roll(12) {
                 let time = Time(chance.roll(1_000_000_000).cast_signed() - 1_000);
-                let entry = any_entry(&mut chance, round);
+                let entry = any_entry(&mut chance, round, &invitations);
                 batch.push(Job::Entry { ticket: Ticket(ticket), time, entry });
                 let used = (SessionId(chance.roll(40)), time);
                 batch.push(Job::Touch(vec![used]));
             }
             for answer in store.writer.commit(batch) {
-                let Command::Logged { seq, time, entry, .. } = answer else {
-                    panic!("seed {seed}, round {round}: {answer:?}");
+                let (seq, time, entry) = match answer {
+                    Command::Logged { seq, time, entry, .. } => (seq, time, entry),
+                    Command::Unlogged {
+                        refusal: Refusal::InvitationVoid | Refusal::RecoveryVoid,
+                        ..
+                    } => continue,
+                    other => panic!("seed {seed}, round {round}: {other:?}"),
                 };
+                let made = matches!(entry, Entry::InvitationMade { .. });
+                invitations.extend(made.then_some(seq));
+                came += usize::from(matches!(entry, Entry::Invited { .. }));
+                recovered += usize::from(matches!(entry, Entry::Recovered { .. }));
                 written.push((seq, time, entry));
             }
             if round % 20 == 19 {
@@ -152,6 +201,7 @@ fn the_tables_equal_the_fold() {
         let broken = scratch.other_program().prepare(check).and_then(|mut it| it.exists([]));
         assert_eq!(broken, Ok(false), "seed {seed}");
     }
+    assert!(came > 20 && recovered > 0, "{came} {recovered} in all rounds");
     assert!(blocks > 20 && roles > 20 && bans > 20, "{blocks} {roles} {bans} in all rounds");
 }
 

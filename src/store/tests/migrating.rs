@@ -1,7 +1,7 @@
 //! A database of an older version is upgraded, or refused.
 
 use super::*;
-use crate::chat::Role;
+use crate::chat::{Grant, Invitation, Role};
 use crate::store::schema;
 
 /// How migrations run. Each later migration gets a test of its own.
@@ -17,6 +17,7 @@ fn an_older_database_is_taken_over_with_all_that_is_in_it() {
     let migrations = [
         schema::MIGRATIONS[0],
         schema::MIGRATIONS[1],
+        schema::MIGRATIONS[2],
         "ALTER TABLE log ADD COLUMN letters INTEGER;
          UPDATE log SET letters = length(text) WHERE kind = 'said'",
         "CREATE INDEX log_letters ON log (letters)",
@@ -73,6 +74,7 @@ fn the_first_schema_learns_who_is_in_charge() {
     drop(writer);
     let before = scratch.open().snapshot;
     let other = scratch.other_program();
+    other.execute_batch(BEFORE_INVITATIONS).expect("the third migration can be undone");
     let back = "DROP INDEX log_deed; DROP TABLE setting; DROP TABLE banned;
         ALTER TABLE account DROP COLUMN role; ALTER TABLE account DROP COLUMN banned";
     other.execute_batch(back).expect("the second migration can be undone");
@@ -87,6 +89,39 @@ fn the_first_schema_learns_who_is_in_charge() {
     put(&mut writer, Entry::Deed { by: None, reason: None, act: Box::new(act) });
     drop(writer);
     assert_eq!(scratch.open().snapshot.accounts[0].role, Some(Role::Owner));
+    crate::store::admin::sound(&scratch.file()).expect("a sound database");
+}
+
+/// What undoes the third migration.
+const BEFORE_INVITATIONS: &str = "DROP TABLE invitation; DROP TABLE invited; DROP TABLE recovery";
+
+/// A database of the second schema opens, with all that is in it, and passes every check.
+#[test]
+fn the_second_schema_learns_of_invitations() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Ann", "a"));
+    let act = Entry::RoleChanged { account: AccountId(1), role: Some(Role::Owner) };
+    put(&mut writer, Entry::Deed { by: None, reason: None, act: Box::new(act) });
+    drop(writer);
+    let before = scratch.open().snapshot;
+    let other = scratch.other_program();
+    other.execute_batch(BEFORE_INVITATIONS).expect("the third migration can be undone");
+    other.pragma_update(None, "user_version", schema::number(2) as i64).expect("it is set");
+    let mut second = rusqlite::Connection::open_in_memory().expect("memory");
+    schema::migrate(&mut second, &schema::MIGRATIONS[..2], 0).expect("it is empty");
+    assert_eq!(schema::difference(&other, &second).expect("an answer"), None);
+    drop(other);
+    let Store { snapshot, mut writer, .. } = scratch.open();
+    assert_eq!(snapshot, before);
+    let (code, by, until) = (crypto::hash("code"), Some(AccountId(1)), Time(i64::MAX));
+    let grant = Grant { code, by, room: None, until, uses: 2, registers: true };
+    let invitation = Seq(put(&mut writer, Entry::InvitationMade { grant }));
+    let act = Box::new(account_made(2, "Bob", "b"));
+    put(&mut writer, Entry::Invited { invitation, act });
+    drop(writer);
+    let expected = Invitation { id: invitation, grant, used: 1 };
+    assert_eq!(scratch.open().snapshot.invitations, [expected]);
     crate::store::admin::sound(&scratch.file()).expect("a sound database");
 }
 

@@ -182,7 +182,7 @@ impl Person {
 
     fn registers(&self) -> call::Register {
         let name = format!("n{}", self.world.fresh());
-        call::Register { key: crypto::hash(&name), name: name.into() }
+        call::Register { key: crypto::hash(&name), name: name.into(), invitation: None }
     }
 
     fn makes_room(&self) -> call::MakeRoom {

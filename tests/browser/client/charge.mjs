@@ -21,6 +21,7 @@ export async function charge({ browser, server }) {
   await ann.press("#register-name", "Enter");
   await ann.waitForSelector("#fresh:not([hidden])");
   await ann.click("#fresh button:not([type])");
+  await ann.click("dialog button:has-text('Decide who can join')");
   await reads(ann, "dialog", "Who can create an account", "the owner sees the server's settings");
   await inside(ann);
   equal((await ask(ann, "GET", "me")).role, "owner", "the account owns the server");
@@ -38,7 +39,7 @@ export async function charge({ browser, server }) {
   await bob.keyboard.press("Escape");
 
   // Who can come in.
-  await ann.click("dialog >> text=Administrators only");
+  await ann.click("dialog >> text=Only invited people");
   await reads(ann, "#toast", "Saved", "a setting is saved at once");
   await ann.click("dialog >> text=Only people with an account");
   await guest.waitForSelector("#sign-in:not([hidden])");

@@ -6,6 +6,7 @@ mod deleted;
 mod direct;
 mod identity;
 mod in_charge;
+mod invitations;
 mod messages;
 mod moving;
 mod opening;

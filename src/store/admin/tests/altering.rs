@@ -9,8 +9,8 @@ use rusqlite::{Connection, params_from_iter};
 use serde_json::{Map, Value as Json, json};
 
 use crate::chat::{
-    AccountId, BannedAddress, Description, Entry, Guests, Name, Policy, Reason, Registration, Role,
-    RoomId, RoomSettings, Seq, SessionId, Title, Visibility,
+    AccountId, BannedAddress, Description, Entry, Grant, Guests, Name, Policy, Reason, Recovery,
+    Registration, Role, RoomId, RoomSettings, Seq, SessionId, Title, Visibility,
 };
 use crate::crypto;
 use crate::store::admin::verify;
@@ -55,6 +55,27 @@ fn deeds(w: &mut Writer) {
         let (by, reason, act) = (by.map(AccountId), Reason::new("because"), Box::new(act));
         put(w, Entry::Deed { by, reason, act });
     }
+    codes(w);
+}
+
+/// Invitations, one of them used, and a link for a lost key.
+fn codes(w: &mut Writer) {
+    let (by, until) = (Some(AccountId(2)), Time(i64::MAX));
+    let grant = Grant {
+        code: crypto::hash("c"),
+        by,
+        room: Some(RoomId(2)),
+        until,
+        uses: 2,
+        registers: true,
+    };
+    let invitation = Seq(put(w, Entry::InvitationMade { grant }));
+    let act = Box::new(account_made(6, "Person6", "6"));
+    put(w, Entry::Invited { invitation, act });
+    let operators = Grant { code: crypto::hash("d"), by: None, room: None, ..grant };
+    put(w, Entry::InvitationMade { grant: operators });
+    let recovery = Recovery { account: AccountId(6), code: crypto::hash("e"), by, until };
+    put(w, Entry::RecoveryMade { recovery });
 }
 
 /// A database with a row of every kind.
