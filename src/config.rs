@@ -70,6 +70,8 @@ pub struct Config {
     /// Other origins whose pages may act for their visitors here, in lower case, without their
     /// scheme's default port.
     pub origins: Vec<String>,
+    /// The path below which the server stands: empty, or `/chat`, without a slash at its end.
+    pub base_path: String,
     /// Accepted `Host` headers, in lower case, with a port or without; empty: any.
     pub hosts: Vec<String>,
     /// Proxies whose word about the client's address is believed.
@@ -128,6 +130,7 @@ impl Default for Config {
             ping_interval_ms: limits::PING_INTERVAL_MS,
             pong_deadline_ms: limits::PONG_DEADLINE_MS,
             origins: Vec::new(),
+            base_path: String::new(),
             hosts: Vec::new(),
             trusted_proxies: Network::LOOPBACK.into(),
             retain_days: None,

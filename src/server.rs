@@ -134,7 +134,7 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
     let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
     let setup = (!has_owner(&store)).then(crypto::session_key);
-    let db = config.db.clone();
+    let (db, base) = (config.db.clone(), config.base_path.clone());
     let (measured, disk_seen) = watch::channel(None);
     let (backups, backups_seen) = backups(&config).unzip();
     let mut tasks = start(config, store, &slots, setup.as_deref(), disk_seen, backups_seen);
@@ -145,7 +145,7 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
     let trim = tokio::spawn(return_memory());
     let (tls, files) = tls.unzip();
     let operator = tokio::spawn(shell::serve(db, tasks.handle.clone()));
-    announce(address, tls.is_some(), setup.as_deref());
+    announce(address, tls.is_some(), &base, setup.as_deref());
     systemd::notify("READY=1");
     let alive = tokio::spawn(systemd::watch(tasks.handle.clone()));
 
@@ -405,7 +405,7 @@ fn has_owner(store: &Store) -> bool {
 
 /// Prints the line with the address for a browser; and a second one, with the way to become the
 /// owner, while there is none.
-fn announce(mut address: SocketAddr, tls: bool, setup: Option<&str>) {
+fn announce(mut address: SocketAddr, tls: bool, base: &str, setup: Option<&str>) {
     let everywhere = address.ip().is_unspecified();
     if everywhere {
         // The unspecified address cannot be opened in a browser; the loopback address can.
@@ -419,9 +419,9 @@ fn announce(mut address: SocketAddr, tls: bool, setup: Option<&str>) {
     let mut out = io::stdout().lock();
     // A closed standard output is no error.
     let scheme = if tls { "https" } else { "http" };
-    let _ = writeln!(out, "shanty {version} is open: {scheme}://{address}{others}");
+    let _ = writeln!(out, "shanty {version} is open: {scheme}://{address}{base}{others}");
     if let Some(token) = setup {
-        let link = format!("{scheme}://{address}/#/setup/{token}");
+        let link = format!("{scheme}://{address}{base}/#/setup/{token}");
         let _ = writeln!(out, "it has no owner yet: log in, then open {link} (works once)");
     }
     let _ = out.flush();

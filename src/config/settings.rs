@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use crate::config::values::{address, host, origin, seconds, size};
+use crate::config::values::{address, base_path, host, origin, seconds, size};
 use crate::config::{Config, Durability, Network};
 use crate::limits;
 use crate::logger::{Format, Level};
 
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-pub(super) const SETTINGS: [(&str, &str, &str); 32] = [
+pub(super) const SETTINGS: [(&str, &str, &str); 33] = [
     ("config", "FILE", "a file with settings, each a flag without its dashes [none]"),
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
@@ -24,6 +24,7 @@ pub(super) const SETTINGS: [(&str, &str, &str); 32] = [
     ("ping-interval", "MS", "time between two pings on a websocket [54000]"),
     ("pong-deadline", "MS", "a websocket that sends nothing for this long is closed [60000]"),
     ("origin", "URL", "pages from this origin may use logins; repeatable [none]"),
+    ("base-path", "PATH", "serve everything below this path, such as /chat [/]"),
     ("host", "NAME", "answer only requests for this host name; repeatable [any]"),
     (
         "trusted-proxy",
@@ -180,6 +181,10 @@ pub(super) fn set(
         "origin" => match origin(value) {
             Some(origin) => config.origins.push(origin),
             None => return wrong("an origin such as https://chat.example.org"),
+        },
+        "base-path" => match base_path(value) {
+            Some(path) => config.base_path = path,
+            None => return wrong("a path such as /chat, of letters, digits and -._~"),
         },
         "host" => match host(value) {
             Some(host) => config.hosts.push(host),

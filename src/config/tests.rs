@@ -60,6 +60,9 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(ports, ["https://a", "http://b", "https://c:80", "http://[::1]:443"]);
     let hosts = config(&["--host", "A.example", "--host=[::1]:80"], &[("SHANTY_HOST", "b")]).hosts;
     assert_eq!(hosts, ["a.example", "[::1]:80"]);
+    for (path, kept) in [("/", ""), ("/chat", "/chat"), ("/a/b-c.d/", "/a/b-c.d")] {
+        assert_eq!(config(&["--base-path", path], &[]).base_path, kept);
+    }
     let networks = |text: &str| Network::parse(text).expect("networks");
     let proxies = [("SHANTY_TRUSTED_PROXY", "10.0.0.0/8 ::1")];
     let trusted = config(&[], &proxies).trusted_proxies;
@@ -175,7 +178,7 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 37] = [
+    let cases: [(&[&str], &str); 41] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
@@ -204,6 +207,10 @@ fn wrong_words_say_what_would_be_right() {
         (&["--origin", "https://*.example.org"], "https://chat.example.org"),
         (&["--host", "https://chat.example.org"], "chat.example.org"),
         (&["--host", ""], "chat.example.org"),
+        (&["--base-path", "chat"], "/chat"),
+        (&["--base-path", "//"], "/chat"),
+        (&["--base-path", "/a/../b"], "/chat"),
+        (&["--base-path", "/a%20b"], "/chat"),
         (&["--trusted-proxy", "10.0.0.0/64"], "10.0.0.0/8"),
         (&["--trusted-proxy", "proxy.example"], "10.0.0.0/8"),
         (&["--ping-interval", "70000"], "less than --pong-deadline"),

@@ -16,6 +16,16 @@ pub(super) fn origin(value: &str) -> Option<String> {
     (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
 }
 
+/// A path without a slash at its end; empty for `/`. `None` for one that browsers and proxies could
+/// write in another way, too.
+pub(super) fn base_path(value: &str) -> Option<String> {
+    let path = value.strip_suffix('/').unwrap_or(value);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let good = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(plain);
+    let parts = path.strip_prefix('/');
+    (value == "/" || parts.is_some_and(|parts| parts.split('/').all(good))).then(|| path.to_owned())
+}
+
 /// A valid `Host` header in lower case; `None` for a URL or a pattern.
 pub(super) fn host(value: &str) -> Option<String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);

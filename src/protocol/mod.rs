@@ -9,6 +9,7 @@
 //! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its
 //! line in that table.
 
+mod base_path;
 #[cfg(feature = "chitchat")]
 mod chitchat;
 mod closing;
@@ -278,8 +279,10 @@ pub async fn respond(
     subscription: SubscriptionId,
     request: &Request,
 ) -> Outcome {
-    let readable =
-        |response| origins::readable(&service.config.origins, request.header("origin"), response);
+    let readable = |response| {
+        let response = base_path::complete(&service.config, response);
+        origins::readable(&service.config.origins, request.header("origin"), response)
+    };
     match answer(service, from, subscription, request).await {
         Outcome::Response(response) => Outcome::Response(readable(response)),
         Outcome::Stream { response, subscription, script } => {
@@ -290,9 +293,16 @@ pub async fn respond(
     }
 }
 
+/// Takes the base path off a request that has been read. Returns the response, if the request is
+/// for nothing below that path.
+pub fn enter(service: &Service, request: &mut Request) -> Option<Response> {
+    base_path::enter(&service.config, request)
+}
+
 /// The response to an unreadable request, with its path and `Origin` as far as they were read. The
 /// caller knows whether the connection goes on.
 pub fn unread(service: &Service, path: &str, origin: Option<&str>, reject: Reject) -> Response {
+    let path = base_path::inside(&service.config, path);
     origins::readable(&service.config.origins, origin, refused(path, reject))
 }
 
@@ -326,7 +336,7 @@ async fn answer(
     }
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
     let mut context = service.context(source);
-    context.session = cookies::shown(&context.hub, request, &context.epoch).await;
+    context.session = cookies::shown(&context, request).await;
     route(&context, subscription, request, &path).await
 }
 
@@ -346,7 +356,7 @@ async fn route(
     let page = web::respond(request, path);
     // Opening the page marks the browser before its first request to a protocol.
     let opens = path.len() <= 1;
-    Outcome::Response(if opens { cookies::mark(page, request, &context.epoch) } else { page })
+    Outcome::Response(if opens { cookies::mark(page, request, context) } else { page })
 }
 
 /// The response to an unreadable request, in the format of its path's protocol.

@@ -211,7 +211,8 @@ impl TestServer {
         let line = line.recv_timeout(PATIENCE).unwrap_or_default();
         let port = line.split("://").nth(1).and_then(|rest| {
             let address = rest.split(' ').next()?;
-            address.trim_end().rsplit_once(':')?.1.parse().ok()
+            let port = address.trim_end().rsplit_once(':')?.1;
+            port.split('/').next()?.parse().ok()
         });
         let Some(port) = port else {
             let _ = child.kill();

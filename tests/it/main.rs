@@ -2,6 +2,7 @@
 
 mod answers;
 mod backups;
+mod below;
 mod bounds;
 mod chitchat;
 mod clock;
