@@ -20,7 +20,7 @@ use rustls::{ServerConfig, version};
 use tokio::sync::watch;
 use webpki::EndEntityCert;
 
-use crate::limits::{TLS_BUFFER_BYTES, TLS_FILE_BYTES_MAX};
+use crate::limits::edge::{TLS_BUFFER_BYTES, TLS_FILE_BYTES_MAX};
 
 /// A certificate chain and its private key, both PEM files.
 #[derive(Clone, PartialEq, Debug)]

@@ -16,8 +16,9 @@ use crate::connection::socket::{Connection, Ready};
 use crate::crypto;
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::SubscriptionGuard;
+use crate::limits::edge::HSTS_SECS;
 use crate::limits::{
-    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, HSTS_SECS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS,
+    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS,
     RETRY_AFTER_MS,
 };
 use crate::log;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::limits::TLS_LOOK_MS;
+use crate::limits::edge::TLS_LOOK_MS;
 use crate::log;
 use crate::tls::Files;
 
