@@ -76,6 +76,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Proxies whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Whether their connections begin with a PROXY header, which names the client.
+    pub proxy_protocol: bool,
     /// Messages stay for this many days; `None`: for ever.
     pub retain_days: Option<u64>,
     /// Each room keeps this many messages, the latest; `None`: all.
@@ -133,6 +135,7 @@ impl Default for Config {
             base_path: String::new(),
             hosts: Vec::new(),
             trusted_proxies: Network::LOOPBACK.into(),
+            proxy_protocol: false,
             retain_days: None,
             retain_messages: None,
             disk_free_bytes: None,

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use crate::chat::Space;
 use crate::config::Config;
+use crate::connection::LOCAL_HEADER;
 use crate::limits::{CLOCK_STEP_SMOOTHED_MS, FILES_BESIDE_CONNECTIONS};
 use crate::store::{Disk, admin};
 use crate::time::Time;
@@ -30,7 +31,11 @@ type Finding = Result<String, String>;
 pub fn health(config: &Config, url: Option<&str>) -> Result<String, String> {
     let own = format!("http://{}/readyz", reachable(config.listen));
     let url = url.unwrap_or(&own);
-    match asking::get(url)? {
+    let asked = match url == own {
+        true => asking::get_after(greeting(config), url),
+        false => asking::get(url),
+    };
+    match asked? {
         (200, body) => Ok(format!("{url}: {}", first_line(&body))),
         (status, body) => Err(format!("{url} answers {status}: {}", first_line(&body))),
     }
@@ -195,7 +200,7 @@ fn descriptors(connections: usize) -> Finding {
 /// Whether a server runs and serves; if none runs, whether one could listen.
 fn server(config: &Config) -> Finding {
     let address = reachable(config.listen);
-    match asking::get(&format!("http://{address}/readyz")) {
+    match asking::get_after(greeting(config), &format!("http://{address}/readyz")) {
         Ok((200, _)) => Ok(format!("it runs at {address}, and serves")),
         Ok((status, body)) => {
             Err(format!("at {address} it answers {status}: {}", first_line(&body)))
@@ -212,6 +217,14 @@ fn server(config: &Config) -> Finding {
             )),
         },
     }
+}
+
+/// What a program on this machine says first to a server with these settings: with
+/// `--proxy-protocol`, a trusted proxy's header for a connection of its own.
+fn greeting(config: &Config) -> &'static [u8] {
+    let from = reachable(config.listen).ip();
+    let is_proxy = config.trusted_proxies.iter().any(|network| network.contains(from));
+    if config.proxy_protocol && is_proxy { &LOCAL_HEADER } else { &[] }
 }
 
 /// An address at which a program on this machine reaches a server that listens there.

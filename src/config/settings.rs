@@ -10,7 +10,7 @@ use crate::logger::{Format, Level};
 
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-pub(super) const SETTINGS: [(&str, &str, &str); 33] = [
+pub(super) const SETTINGS: [(&str, &str, &str); 34] = [
     ("config", "FILE", "a file with settings, each a flag without its dashes [none]"),
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
@@ -31,6 +31,7 @@ pub(super) const SETTINGS: [(&str, &str, &str); 33] = [
         "NETWORK",
         "believe proxies there about client addresses; repeatable [loopback]",
     ),
+    ("proxy-protocol", "", "connections from --trusted-proxy begin with a PROXY v2 header [off]"),
     ("retain-days", "DAYS", "remove older messages, for good [off]"),
     ("retain-messages", "COUNT", "in each room, keep only the latest COUNT messages [off]"),
     ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
@@ -173,11 +174,14 @@ pub(super) fn set(
             Some(address) => config.http_redirect = Some(address),
             None => return wrong("an address and port such as 0.0.0.0:80, or a port"),
         },
-        "hsts" => match value {
-            "1" => config.hsts = true,
-            "0" => config.hsts = false,
-            _ => return wrong("1 or 0"),
-        },
+        "hsts" | "proxy-protocol" => {
+            let on = match value {
+                "1" => true,
+                "0" => false,
+                _ => return wrong("1 or 0"),
+            };
+            *(if name == "hsts" { &mut config.hsts } else { &mut config.proxy_protocol }) = on;
+        }
         "origin" => match origin(value) {
             Some(origin) => config.origins.push(origin),
             None => return wrong("an origin such as https://chat.example.org"),

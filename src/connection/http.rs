@@ -18,8 +18,7 @@ use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Respons
 use crate::hub::SubscriptionGuard;
 use crate::limits::edge::HSTS_SECS;
 use crate::limits::{
-    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS,
-    RETRY_AFTER_MS,
+    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
 };
 use crate::log;
 use crate::protocol::{self, Outcome, StreamScript};

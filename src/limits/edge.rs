@@ -9,3 +9,10 @@ pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
 pub const TLS_LOOK_MS: u64 = 10_000;
 /// How long browsers ask for this host through TLS only, with `--hsts`: a year.
 pub const HSTS_SECS: u64 = 365 * 24 * 3_600;
+
+/// The header by which a proxy names its client (PROXY protocol, version 2), extensions included;
+/// proxies send some 50 to 500 bytes. Beyond it the connection is closed.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4 * 1024;
+/// From the start of a connection to the end of that header, which its sender has ready: time for
+/// one lost packet. Beyond it the connection is closed.
+pub const PROXY_HEADER_DEADLINE_MS: u64 = 5_000;

@@ -31,7 +31,6 @@ mod stream;
 pub(crate) mod tests;
 pub mod web;
 
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -53,6 +52,7 @@ pub use crate::protocol::lagging::{Missed, missed};
 pub(crate) use crate::protocol::native::{Excerpt, LINES, Lines};
 use crate::protocol::passwords::{Busy, Passwords, Place};
 use crate::protocol::routes::{Route, Routed};
+pub use crate::protocol::source::Peer;
 pub use crate::protocol::stream::{PageRead, StreamPage, StreamScript};
 use crate::store::{Health, Readers};
 
@@ -275,7 +275,7 @@ impl From<Response> for Outcome {
 /// request may take. HEAD is answered as GET; the caller omits the content.
 pub async fn respond(
     service: &Rc<Service>,
-    from: IpAddr,
+    from: Peer,
     subscription: SubscriptionId,
     request: &Request,
 ) -> Outcome {
@@ -307,18 +307,25 @@ pub fn unread(service: &Service, path: &str, origin: Option<&str>, reject: Rejec
 }
 
 /// The source of a request.
-pub fn source(service: &Service, from: IpAddr, request: &Request) -> Source {
+pub fn source(service: &Service, from: Peer, request: &Request) -> Source {
     source::of(from, &request.headers, &service.config.trusted_proxies)
 }
 
-/// Whether a peer is a trusted proxy: then only its requests name their clients.
-pub fn is_proxy(service: &Service, from: IpAddr) -> bool {
-    source::is_trusted(from.to_canonical(), &service.config.trusted_proxies)
+/// Whether a peer is a trusted proxy: then it, or its requests, name the clients.
+pub fn is_proxy(service: &Service, from: Peer) -> bool {
+    from.is_trusted(&service.config.trusted_proxies)
+}
+
+/// The source that a connection counts for until a request names another; `None`: as many of them
+/// as there are slots.
+pub fn slot_source(service: &Service, from: Peer) -> Option<Source> {
+    let source = from.source();
+    (source != Source::Local && !is_proxy(service, from)).then_some(source)
 }
 
 async fn answer(
     service: &Rc<Service>,
-    from: IpAddr,
+    from: Peer,
     subscription: SubscriptionId,
     request: &Request,
 ) -> Outcome {

@@ -15,6 +15,7 @@ const FILLED: &[[&str; 3]] = &[
     ["CHUNK_LINE_BYTES_MAX", "src/http/tests/bodies.rs", "chunk_extensions_are_ignored"],
     ["TRAILER_BYTES_MAX", "src/http/tests/bodies.rs", "trailers_are_checked_and_thrown_away"],
     ["MESSAGE_BYTES_MAX", "src/ws/tests.rs", "sizes_up_to_the_limit"],
+    ["PROXY_HEADER_BYTES_MAX", PROXIES, "what_is_no_header_is_closed_and_counted"],
     // Connections.
     ["CONNECTIONS_MAX", OVERLOAD, "connections_beyond_the_bound_wait_and_are_then_served"],
     ["ARRIVALS_MAX", "src/server/dispatch.rs", "when_all_workers_are_stuck_the_next_waits_for_any"],
@@ -90,6 +91,7 @@ const DELETED: &str = "src/chat/tests/deleted.rs";
 const FULL: &str = "src/chat/tests/full.rs";
 const GATES: &str = "src/store/tests/gates.rs";
 const HUB: &str = "src/hub/tests.rs";
+const PROXIES: &str = "tests/it/proxy_header.rs";
 const OVERLOAD: &str = "tests/it/overload.rs";
 const PASSWORDS: &str = "src/protocol/passwords.rs";
 const PEOPLE: &str = "src/chat/tests/people.rs";

@@ -27,6 +27,7 @@ mod native;
 mod overload;
 mod piratchat;
 mod places;
+mod proxy_header;
 mod readme;
 mod running;
 mod secrets;

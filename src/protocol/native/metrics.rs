@@ -36,7 +36,7 @@ pub(super) async fn show(context: &Context, request: &Request) -> Answered {
     };
     let mut page = Page(String::with_capacity(16 * 1024));
     about(context, &mut page);
-    traffic(&hub, &workers, &mut page);
+    traffic(&hub, &workers, context, &mut page);
     queues(&hub, &workers, context, &mut page);
     log(context, &mut page);
     backups(context, &mut page);
@@ -59,7 +59,7 @@ fn about(context: &Context, page: &mut Page) {
     page.one("shanty_database_writable", "gauge", "Whether the last write succeeded.", writable);
 }
 
-fn traffic(hub: &HubCounts, workers: &WorkerCounts, page: &mut Page) {
+fn traffic(hub: &HubCounts, workers: &WorkerCounts, context: &Context, page: &mut Page) {
     let name = "shanty_connections";
     page.family(name, "gauge", "Open connections by kind.");
     for (kind, count) in workers.connections.iter() {
@@ -73,6 +73,13 @@ fn traffic(hub: &HubCounts, workers: &WorkerCounts, page: &mut Page) {
     page.family(name, "counter", "HTTP responses by status.");
     for (status, count) in workers.responses.iter() {
         page.sample(name, &[("status", &status.to_string())], count);
+    }
+    if context.config.proxy_protocol {
+        let name = "shanty_proxy_headers_refused_total";
+        page.family(name, "counter", "Connections closed for want of a PROXY header, by reason.");
+        for (reason, count) in workers.proxy_headers_refused.iter() {
+            page.sample(name, &[("reason", reason)], count);
+        }
     }
     let help = "Commands that the core has handled.";
     page.one("shanty_commands_total", "counter", help, hub.commands);
