@@ -76,6 +76,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Proxies whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
+    /// The header in which they name the person whom they have logged in, in lower case.
+    pub auth_header: Option<String>,
     /// Whether their connections begin with a PROXY header, which names the client.
     pub proxy_protocol: bool,
     /// Messages stay for this many days; `None`: for ever.
@@ -135,6 +137,7 @@ impl Default for Config {
             base_path: String::new(),
             hosts: Vec::new(),
             trusted_proxies: Network::LOOPBACK.into(),
+            auth_header: None,
             proxy_protocol: false,
             retain_days: None,
             retain_messages: None,
@@ -257,6 +260,16 @@ fn read(
     }
     if config.tls_certificates.is_empty() && (config.http_redirect.is_some() || config.hsts) {
         return Err("--http-redirect and --hsts need TLS: --tls-cert and --tls-key".to_owned());
+    }
+    if config.auth_header.is_some() {
+        // By default every program of this machine is trusted, which is too much for logins.
+        if !given.iter().any(|given| given.name == "trusted-proxy") {
+            return Err("--auth-header needs --trusted-proxy: name the proxy whose word about \
+                        people counts, and nobody else"
+                .to_owned());
+        }
+        // Otherwise a stranger could take the name of somebody who has not come yet.
+        config.registration = config.registration.or(Some("closed"));
     }
     let with_secrets = |mut config: Config| secrets::read(&mut config, file).map(|()| config);
     let whole = || with_secrets(config.clone());

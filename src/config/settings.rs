@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use crate::config::values::{address, base_path, host, origin, seconds, size};
+use crate::config::values::{address, base_path, header, host, origin, seconds, size};
 use crate::config::{Config, Durability, Network};
 use crate::limits;
 use crate::logger::{Format, Level};
 
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-pub(super) const SETTINGS: [(&str, &str, &str); 34] = [
+pub(super) const SETTINGS: [(&str, &str, &str); 35] = [
     ("config", "FILE", "a file with settings, each a flag without its dashes [none]"),
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
@@ -32,6 +32,7 @@ pub(super) const SETTINGS: [(&str, &str, &str); 34] = [
         "believe proxies there about client addresses; repeatable [loopback]",
     ),
     ("proxy-protocol", "", "connections from --trusted-proxy begin with a PROXY v2 header [off]"),
+    ("auth-header", "NAME", "believe --trusted-proxy who has logged in: a header's name [none]"),
     ("retain-days", "DAYS", "remove older messages, for good [off]"),
     ("retain-messages", "COUNT", "in each room, keep only the latest COUNT messages [off]"),
     ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
@@ -193,6 +194,10 @@ pub(super) fn set(
         "host" => match host(value) {
             Some(host) => config.hosts.push(host),
             None => return wrong("a name such as chat.example.org, with a port or without"),
+        },
+        "auth-header" => match header(value) {
+            Some(name) => config.auth_header = Some(name),
+            None => return wrong("a header of its own such as Remote-User"),
         },
         "trusted-proxy" => match Network::parse(value) {
             Some(networks) => config.trusted_proxies.extend(networks),

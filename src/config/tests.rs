@@ -70,6 +70,12 @@ fn defaults_then_environment_then_flags() {
     let trusted = config(&["--trusted-proxy", "private"], &proxies).trusted_proxies;
     assert_eq!(trusted, networks("private"));
     assert_eq!(config(&[], &[]).trusted_proxies, networks("loopback"));
+    let by_header = ["--auth-header", "Remote-User", "--trusted-proxy", "10.0.0.1"];
+    let read = config(&by_header, &[]);
+    assert_eq!(read.auth_header.as_deref(), Some("remote-user"));
+    assert_eq!(read.registration, Some("closed"), "only the proxy lets people in");
+    let read = config(&by_header, &[("SHANTY_REGISTRATION", "open")]);
+    assert_eq!(read.registration, Some("open"), "unless the operator says otherwise");
     let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
     assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
     for (size, bytes) in
@@ -178,7 +184,7 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 41] = [
+    let cases: [(&[&str], &str); 45] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
@@ -211,6 +217,10 @@ fn wrong_words_say_what_would_be_right() {
         (&["--base-path", "//"], "/chat"),
         (&["--base-path", "/a/../b"], "/chat"),
         (&["--base-path", "/a%20b"], "/chat"),
+        (&["--auth-header", "Remote-User"], "--trusted-proxy"),
+        (&["--auth-header", "Cookie", "--trusted-proxy", "::1"], "Remote-User"),
+        (&["--auth-header", "Sec-Fetch-Site", "--trusted-proxy", "::1"], "Remote-User"),
+        (&["--auth-header", "Remote User", "--trusted-proxy", "::1"], "Remote-User"),
         (&["--trusted-proxy", "10.0.0.0/64"], "10.0.0.0/8"),
         (&["--trusted-proxy", "proxy.example"], "10.0.0.0/8"),
         (&["--ping-interval", "70000"], "less than --pong-deadline"),

@@ -16,6 +16,19 @@ pub(super) fn origin(value: &str) -> Option<String> {
     (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
 }
 
+/// The name of a header for one purpose, in lower case; `None` for one that has a meaning already.
+pub(super) fn header(value: &str) -> Option<String> {
+    let name = value.to_ascii_lowercase();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let known = ["authorization", "connection", "cookie", "expect", "host", "origin", "upgrade"];
+    let families = ["accept", "content-", "forwarded", "if-", "sec-", "transfer-"];
+    let addresses = ["x-forwarded-for", "x-real-ip"];
+    let taken = known.contains(&&*name)
+        || addresses.contains(&&*name)
+        || families.iter().any(|family| name.starts_with(family));
+    (!name.is_empty() && name.bytes().all(plain) && !taken).then_some(name)
+}
+
 /// A path without a slash at its end; empty for `/`. `None` for one that browsers and proxies could
 /// write in another way, too.
 pub(super) fn base_path(value: &str) -> Option<String> {

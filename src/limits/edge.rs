@@ -16,3 +16,7 @@ pub const PROXY_HEADER_BYTES_MAX: usize = 4 * 1024;
 /// From the start of a connection to the end of that header, which its sender has ready: time for
 /// one lost packet. Beyond it the connection is closed.
 pub const PROXY_HEADER_DEADLINE_MS: u64 = 5_000;
+/// How often a request waits for another one that logs the same person in by `--auth-header` ...
+pub const VOUCH_TRIES_MAX: usize = 40;
+/// ... and how long each time. Beyond it: 503.
+pub const VOUCH_PAUSE_MS: u64 = 25;

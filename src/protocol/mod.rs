@@ -29,6 +29,7 @@ mod source;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
+mod vouched;
 pub mod web;
 
 use std::ops::Deref;
@@ -85,6 +86,8 @@ pub(crate) struct Protocol {
     refused: fn(Reject) -> Response,
     /// The response to a foreign page that would act for its visitor.
     foreign: fn() -> Response,
+    /// The response to a person whom the core does not let in.
+    turned_away: fn(Refusal) -> Response,
 }
 
 /// The future of an outcome.
@@ -138,8 +141,11 @@ pub struct Context {
     pub hub: HubHandle,
     /// The request's source.
     source: Source,
-    /// The hash of the session key in the request's cookie.
+    /// The hash of the session key in the request's cookie; or of the session of the person whom a
+    /// trusted proxy names.
     session: Option<KeyHash>,
+    /// Whether a proxy names the person.
+    vouched: bool,
     service: Rc<Service>,
 }
 
@@ -211,7 +217,7 @@ impl Service {
     /// The context for a request from that source without a cookie.
     pub fn context(self: &Rc<Self>, source: Source) -> Context {
         let hub = self.hub.from_source(source);
-        Context { hub, source, session: None, service: self.clone() }
+        Context { hub, source, session: None, vouched: false, service: self.clone() }
     }
 }
 
@@ -343,7 +349,17 @@ async fn answer(
     }
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
     let mut context = service.context(source);
-    context.session = cookies::shown(&context, request).await;
+    // The page itself is for everybody.
+    if protocol_of(&path).is_some() {
+        match vouched::session(&context, from, request, &path).await {
+            Ok(session) => context.session = session,
+            Err(response) => return Outcome::Response(response),
+        }
+        context.vouched = context.session.is_some();
+    }
+    if !context.vouched {
+        context.session = cookies::shown(&context, request).await;
+    }
     route(&context, subscription, request, &path).await
 }
 

@@ -142,6 +142,7 @@ const NO_QUEUES: &[&str] = &[
     "SEARCH_WORDS_MAX",
     "TITLE_CHARS_MAX",
     "TLS_FILE_BYTES_MAX",
+    "VOUCH_TRIES_MAX",
     "UNREAD_LOOKS_MAX",
     "UNREAD_MAX",
     "WAL_PAGES_MAX",

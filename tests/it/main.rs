@@ -1,6 +1,7 @@
 //! The tests that need more than one module: the house rules, and the running server.
 
 mod answers;
+mod auth_header;
 mod backups;
 mod below;
 mod bounds;

@@ -20,7 +20,9 @@ impl Chat {
         self.charge(&[(Kind::Call, 1)], None)?;
         match call {
             // A key change counts as a login: it must stay possible to lock an intruder out.
-            Call::Login(_) | Call::ChangeKey(_) => self.charge(&[(Kind::Login, 1)], None),
+            Call::Login(_) | Call::Vouch(_) | Call::ChangeKey(_) => {
+                self.charge(&[(Kind::Login, 1)], None)
+            }
             Call::OpenStream(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),
             Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
             _ => Ok(()),

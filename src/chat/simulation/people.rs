@@ -34,6 +34,15 @@ impl Simulation {
                 let name = it.name();
                 call::Register { name: name.as_str().into(), key: it.key() }
             }),
+            32 if self.dice.one_in(2) => self.asks(Caller::Nobody, |it| {
+                let (name, key) = (it.name(), it.key());
+                // A person's session always has the same key.
+                let mut session = [255; 32];
+                let bytes = name.as_str().as_bytes();
+                session[..bytes.len()].copy_from_slice(bytes);
+                it.session_keys.push(session);
+                call::Vouch { name: name.as_str().into(), key, session, agent: "a proxy".into() }
+            }),
             32..=34 => self.asks(Caller::Nobody, |it| {
                 let keys: Vec<KeyHash> =
                     it.book.accounts.values().filter_map(|account| account.key).collect();

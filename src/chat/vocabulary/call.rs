@@ -65,6 +65,7 @@ calls! {
     Register => Done: (),
     Login => Session: SessionInfo,
     BeGuest => Session: SessionInfo,
+    Vouch => Session: SessionInfo,
     Sessions => Sessions: Vec<SessionInfo>,
     EndSession => Done: (),
     Logout => Done: (),
@@ -151,6 +152,20 @@ pub struct BeGuest {
     /// `true`: the session lasts a month without use; `false`: an hour.
     pub remember: bool,
     /// The client's description of itself.
+    pub agent: Box<str>,
+}
+
+/// Begins the session of somebody for whom a trusted proxy vouches; makes the account, if there is
+/// none of that name. See `chat/core/vouched.rs`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Vouch {
+    /// The account's name, in its exact spelling; the core validates it.
+    pub name: Box<str>,
+    /// The SHA-256 of the key of the account, if it is made; nobody knows that key.
+    pub key: KeyHash,
+    /// The SHA-256 of the session's key, the same each time.
+    pub session: KeyHash,
+    /// How lists of sessions show it.
     pub agent: Box<str>,
 }
 

@@ -41,6 +41,7 @@ pub(super) static PROTOCOL: Protocol = Protocol {
     dress: Failure::dress,
     refused: |reject| Failure::dress(Response::new(reject.status)),
     foreign: || Failure::new(301, "Origin").into(),
+    turned_away: |refusal| Failure::from(refusal).into(),
 };
 
 const ROUTES: &[Route] = routes! {

@@ -131,7 +131,8 @@ pub(super) async fn me(context: &Context, request: &Request) -> Answered {
     let me = caller_account(context, caller(context, request)?).await?;
     // (The page may come from the browser's own cache.)
     let response = cookies::mark(Response::new(200), request, context);
-    Ok(response.json(json_body::text(&PersonJson::from(&me))))
+    let by_proxy = context.vouched && !request.has_bearer();
+    Ok(response.json(json_body::text(&PersonJson::caller(&me, by_proxy))))
 }
 
 pub(super) async fn person(context: &Context, request: &Request, name: &str) -> Answered {

@@ -31,6 +31,7 @@ pub(super) static PROTOCOL: Protocol = Protocol {
     dress,
     refused,
     foreign: || FOREIGN.into(),
+    turned_away: |refusal| Failure::from(refusal).into(),
 };
 
 const ROUTES: &[Route] = routes! {
