@@ -15,6 +15,7 @@ use crate::crypto;
 use crate::http::{Request, Response};
 use crate::hub::HubCounts;
 use crate::limits::READY_DEADLINE_MS;
+use crate::logger;
 use crate::protocol::native::Answered;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::{Context, web};
@@ -55,6 +56,8 @@ fn is_allowed(context: &Context, request: &Request) -> bool {
 fn about(context: &Context, page: &mut Page) {
     page.family("shanty_build_info", "gauge", "The version that runs; always 1.");
     page.sample("shanty_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let help = "Lines of the log that were dropped, because nobody read the others.";
+    page.one("shanty_log_lines_dropped_total", "counter", help, logger::dropped());
     let writable = u8::from(context.health.borrow().is_ok());
     page.one("shanty_database_writable", "gauge", "Whether the last write succeeded.", writable);
 }
@@ -98,12 +101,14 @@ fn traffic(hub: &HubCounts, workers: &WorkerCounts, context: &Context, page: &mu
 
 fn queues(hub: &HubCounts, workers: &WorkerCounts, context: &Context, page: &mut Page) {
     let name = "shanty_queue_length";
-    page.family(name, "gauge", "What waits: commands, calls, proposals for the log, rounds.");
+    let help = "What waits: commands, calls, proposals for the log, rounds, passwords.";
+    page.family(name, "gauge", help);
     for (queue, length) in [
         ("commands", hub.inbox),
         ("calls", hub.calls),
         ("proposals", hub.proposed),
         ("rounds", hub.rounds),
+        ("passwords", context.passwords.waiting()),
     ] {
         page.sample(name, &[("queue", queue)], length);
     }
