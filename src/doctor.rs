@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use crate::chat::Space;
 use crate::config::Config;
 use crate::connection::LOCAL_HEADER;
+use crate::limits::operating::CERTIFICATE_AGE_SECS;
 use crate::limits::{CLOCK_STEP_SMOOTHED_MS, FILES_BESIDE_CONNECTIONS};
 use crate::store::{Disk, admin};
 use crate::time::Time;
@@ -177,12 +178,39 @@ fn database(db: &Path) -> Finding {
     Ok(format!("{summary}; shanty verify checks all of it"))
 }
 
-/// Whether the server can use its certificates; `None`: it has none.
+/// Whether the server can use its certificates, and for how long; `None`: it has none.
 fn certificates(config: &Config) -> Option<Finding> {
     let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
     let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    (!pairs.is_empty()).then(|| good_until(pairs, Time::now()))
+}
+
+fn good_until(pairs: Vec<tls::Pair>, now: Time) -> Finding {
     let count = pairs.len();
-    (count > 0).then(|| tls::load(pairs).map(|_| format!("{count} can be used, each with its key")))
+    let mut first_end = Time(i64::MAX);
+    for pair in &pairs {
+        let (from, to) = tls::validity(pair)?;
+        let file = pair.certificate.display();
+        if from > now {
+            return Err(format!(
+                "{file} is not valid before {}: set the clock (timedatectl), or wait",
+                from.http_date()
+            ));
+        }
+        if to < now {
+            return Err(format!("{file} has expired on {}: renew it now", to.http_date()));
+        }
+        if to < now.plus_secs(CERTIFICATE_AGE_SECS) {
+            return Err(format!(
+                "{file} expires on {}: renew it, and look why nothing has done so",
+                to.http_date()
+            ));
+        }
+        first_end = first_end.min(to);
+    }
+    tls::load(pairs)?;
+    let until = first_end.http_date();
+    Ok(format!("{count} can be used, each with its key; valid until {until} at least"))
 }
 
 fn descriptors(connections: usize) -> Finding {

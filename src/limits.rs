@@ -122,6 +122,8 @@ pub const MEMORY_LOOK_MS: u64 = 10_000;
 pub const FILES_BESIDE_CONNECTIONS: usize = 64;
 /// The same, at least, where the system allows few: with fewer readers of the database.
 pub const FILES_BESIDE_CONNECTIONS_MIN: usize = 40;
+/// Sockets that systemd may have opened for the server: a few addresses, and a few ports.
+pub const LISTENERS_MAX: usize = 16;
 /// Clients that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 

@@ -22,7 +22,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -120,16 +120,19 @@ struct Tasks {
 }
 
 async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> Result<(), String> {
-    let listener = match systemd::socket()? {
-        Some(opened) => adopt(opened).map_err(|error| format!("systemd's socket: {error}"))?,
-        None => listen(config.listen, "--listen")?,
-    };
-    let redirects = config.http_redirect.map(|address| listen(address, "--http-redirect"));
-    let listeners = (listener, redirects.transpose()?);
+    let passed = systemd::sockets()?.into_iter().map(adopt).collect::<io::Result<Vec<_>>>();
+    let mut listeners = passed.map_err(|error| format!("systemd's socket: {error}"))?;
+    if listeners.is_empty() {
+        listeners.push(listen(config.listen, "--listen")?);
+    }
+    if let Some(redirects) = config.http_redirect {
+        listeners.push(listen(redirects, "--http-redirect")?);
+    }
     let cannot = |error: io::Error| format!("cannot wait for signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let address = listeners.0.local_addr().map_err(|error| error.to_string())?;
+    let address = listeners[0].local_addr().map_err(|error| error.to_string())?;
+    let config = Config { listen: address, ..config };
     let slots = Slots::new(config.connections);
     let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
@@ -333,35 +336,30 @@ fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, String> {
 
 /// Accepts until it is cancelled.
 async fn accept_all(
-    listeners: &Listeners,
+    listeners: &[TcpListener],
     tls: Option<Tls>,
     gate: &mut Gate,
     dispatcher: &mut Dispatcher<NewConnection>,
 ) {
+    let mut turn = 0;
     loop {
-        let (stream, slot) = accept(listeners, gate).await;
+        let (stream, slot) = accept(listeners, &mut turn, gate).await;
         dispatcher.hand_over(NewConnection { stream, slot, tls: tls.clone() }).await;
     }
 }
 
-/// The listener, and the one whose plain HTTP is redirected to TLS.
-type Listeners = (TcpListener, Option<TcpListener>);
-
 /// Takes a slot, then a connection: connections beyond the bound wait in the backlog.
-async fn accept(listeners: &Listeners, gate: &mut Gate) -> (StdTcpStream, Slot) {
+async fn accept(
+    listeners: &[TcpListener],
+    turn: &mut usize,
+    gate: &mut Gate,
+) -> (StdTcpStream, Slot) {
     let Some(slot) = gate.next().await else {
         return pending().await; // The slots are never closed.
     };
     let mut told = false;
     loop {
-        let accepted = match &listeners.1 {
-            None => listeners.0.accept().await,
-            Some(redirects) => tokio::select! {
-                accepted = listeners.0.accept() => accepted,
-                accepted = redirects.accept() => accepted,
-            },
-        };
-        match accepted.and_then(|(stream, _)| stream.into_std()) {
+        match any(listeners, turn).await.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => return (stream, slot),
             Err(error) => {
                 // Most likely out of memory, or of the system's files: retrying helps once
@@ -373,6 +371,18 @@ async fn accept(listeners: &Listeners, gate: &mut Gate) -> (StdTcpStream, Slot) 
             }
         }
     }
+}
+
+/// The next connection of any listener. None is passed over for long: each has its turn to be asked
+/// first.
+async fn any(listeners: &[TcpListener], turn: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
+    *turn = (*turn + 1) % listeners.len();
+    poll_fn(|context| {
+        let (before, after) = listeners.split_at(*turn);
+        let mut polled = after.iter().chain(before).map(|listener| listener.poll_accept(context));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 /// Returns the memory of bursts to the system, until it is cancelled.

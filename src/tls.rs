@@ -5,6 +5,8 @@
 //! them closes no connection. Unreadable files never replace working ones. The server calls it at
 //! the start and when files change; each connection calls [`Tls::session`].
 
+mod validity;
+
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use tokio::sync::watch;
 use webpki::EndEntityCert;
 
 use crate::limits::edge::{TLS_BUFFER_BYTES, TLS_FILE_BYTES_MAX};
+use crate::time::Time;
 
 /// A certificate chain and its private key, both PEM files.
 #[derive(Clone, PartialEq, Debug)]
@@ -51,6 +54,16 @@ pub fn load(pairs: Vec<Pair>) -> Result<(Tls, Files), String> {
     let seen = written(&pairs);
     let (current, receiver) = watch::channel(configured(&pairs)?);
     Ok((Tls(receiver), Files { pairs, seen, current }))
+}
+
+/// The first and the last moment at which the certificate of a pair is good.
+///
+/// # Errors
+/// One plain line: why the file cannot be read.
+pub fn validity(pair: &Pair) -> Result<(Time, Time), String> {
+    let chain = chain(&pair.certificate)?;
+    validity::of(&chain[0])
+        .ok_or_else(|| format!("{}: its first part is no certificate", pair.certificate.display()))
 }
 
 impl Tls {
@@ -155,15 +168,7 @@ fn configured(pairs: &[Pair]) -> Result<Arc<ServerConfig>, String> {
 
 fn read(pair: &Pair) -> Result<CertifiedKey, String> {
     let Pair { certificate, key } = pair;
-    let pem = contents(certificate)?;
-    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|_| format!("{}: no valid PEM file", certificate.display()))?;
-    if chain.is_empty() {
-        return Err(format!(
-            "{}: contains no certificate; it should be a PEM file that begins with one",
-            certificate.display()
-        ));
-    }
+    let chain = chain(certificate)?;
     let secret = PrivateKeyDer::from_pem_slice(&contents(key)?)
         .map_err(|_| format!("{}: contains no private key in PEM format", key.display()))?;
     CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(|error| {
@@ -175,6 +180,20 @@ fn read(pair: &Pair) -> Result<CertifiedKey, String> {
             error => format!("{certificate} and {key} cannot be used: {error}"),
         }
     })
+}
+
+/// A certificate and those of its issuers: one at least.
+fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = contents(file)?;
+    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|_| format!("{}: no valid PEM file", file.display()))?;
+    if chain.is_empty() {
+        return Err(format!(
+            "{}: contains no certificate; it should be a PEM file that begins with one",
+            file.display()
+        ));
+    }
+    Ok(chain)
 }
 
 fn contents(file: &Path) -> Result<Vec<u8>, String> {
