@@ -1,7 +1,7 @@
 # All tasks. `make run` and `make test` need the Rust toolchain only; with Chromium, node and npm
 # installed, `make test` also tests the page.
 
-.PHONY: run test bench sim torture abuse fuzz clients fmt lint size icons static release install
+.PHONY: run test bench sim torture abuse soak fuzz clients fmt lint size icons static release install
 
 # Starts the server on port 7777 of every address, with shanty.db in this directory.
 run:
@@ -31,6 +31,11 @@ torture:
 # these notice. ATTACK= names one attack.
 abuse:
 	LONG=1 cargo test --release --test abuse -- --nocapture
+
+# People come and go through every door for SOAK_MINUTES; memory and descriptors must stay flat.
+SOAK_MINUTES ?= 60
+soak:
+	SOAK_MINUTES=$(SOAK_MINUTES) cargo bench --bench soak
 
 # Random inputs for every parser, for FUZZ_SECS seconds each.
 FUZZ_SECS ?= 360
