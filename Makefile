@@ -1,7 +1,7 @@
 # All tasks. `make run` and `make test` need the Rust toolchain only; with Chromium, node and npm
 # installed, `make test` also tests the page.
 
-.PHONY: run test bench sim torture abuse soak fuzz clients fmt lint size icons static release install
+.PHONY: run test bench sim torture abuse soak proxies fuzz clients fmt lint size icons static release install
 
 # Starts the server on port 7777 of every address, with shanty.db in this directory.
 run:
@@ -36,6 +36,12 @@ abuse:
 SOAK_MINUTES ?= 60
 soak:
 	SOAK_MINUTES=$(SOAK_MINUTES) cargo bench --bench soak
+
+# The README's proxies with the README's texts, as far as they are installed: nginx, haproxy, apache2,
+# caddy. Needs python3 and curl.
+proxies:
+	cargo build --release
+	tests/proxies/run.sh
 
 # Random inputs for every parser, for FUZZ_SECS seconds each.
 FUZZ_SECS ?= 360
