@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::config::commands::{about, maintenance_task};
 use crate::config::help::help;
 use crate::config::settings::{LISTS, SETTINGS, clear, set};
+use crate::crypto;
 use crate::limits;
 use crate::logger::{Format, Level};
 
@@ -112,11 +113,22 @@ pub struct Config {
     pub tls_certificates: Vec<PathBuf>,
     /// Their private keys, in the same order.
     pub tls_keys: Vec<PathBuf>,
+    /// Host names for which an authority issues a certificate by itself (ACME), in lower case.
+    pub acme_hosts: Vec<String>,
+    /// An e-mail address at which the authority reaches the operator.
+    pub acme_contact: Option<String>,
+    /// The authority's directory.
+    pub acme_directory: String,
+    /// A PEM file with the issuer of the authority's own certificate, if others do not know it.
+    pub acme_ca: Option<PathBuf>,
     /// Another address to listen on, for plain HTTP that is redirected to TLS.
     pub http_redirect: Option<SocketAddr>,
     /// Whether browsers are told to use TLS only.
     pub hsts: bool,
 }
+
+/// The directory of an authority that asks for no money and no account.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 impl Default for Config {
     fn default() -> Config {
@@ -155,9 +167,38 @@ impl Default for Config {
             metrics_token_file: None,
             tls_certificates: Vec::new(),
             tls_keys: Vec::new(),
+            acme_hosts: Vec::new(),
+            acme_contact: None,
+            acme_directory: LETS_ENCRYPT.to_owned(),
+            acme_ca: None,
             http_redirect: None,
             hsts: false,
         }
+    }
+}
+
+impl Config {
+    /// The folder in which the server keeps what an authority has given it (ACME).
+    pub fn acme_folder(&self) -> PathBuf {
+        let mut name = self.db.clone().into_os_string();
+        name.push(".acme");
+        PathBuf::from(name)
+    }
+
+    /// The file with the certificate from the authority, and with its key: each authority has its
+    /// own.
+    pub fn acme_certificate(&self) -> PathBuf {
+        self.acme_file("certificate", "pem")
+    }
+
+    /// The file with the account at the authority.
+    pub fn acme_account(&self) -> PathBuf {
+        self.acme_file("account", "json")
+    }
+
+    fn acme_file(&self, what: &str, ending: &str) -> PathBuf {
+        let authority = crypto::hex(&crypto::hash(&self.acme_directory)[..8]);
+        self.acme_folder().join(format!("{what}-{authority}.{ending}"))
     }
 }
 
@@ -258,8 +299,11 @@ fn read(
     if config.tls_certificates.len() != config.tls_keys.len() {
         return Err("each --tls-cert needs its --tls-key, in the same order".to_owned());
     }
-    if config.tls_certificates.is_empty() && (config.http_redirect.is_some() || config.hsts) {
-        return Err("--http-redirect and --hsts need TLS: --tls-cert and --tls-key".to_owned());
+    let tls = !config.tls_certificates.is_empty() || !config.acme_hosts.is_empty();
+    if !tls && (config.http_redirect.is_some() || config.hsts) {
+        return Err(
+            "--http-redirect and --hsts need TLS: --tls-cert and --tls-key, or --acme".to_owned()
+        );
     }
     if config.auth_header.is_some() {
         // By default every program of this machine is trusted, which is too much for logins.

@@ -181,7 +181,17 @@ fn database(db: &Path) -> Finding {
 /// Whether the server can use its certificates, and for how long; `None`: it has none.
 fn certificates(config: &Config) -> Option<Finding> {
     let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
-    let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    let mut pairs: Vec<_> =
+        files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    if !config.acme_hosts.is_empty() {
+        let file = config.acme_certificate();
+        if !file.exists() {
+            return Some(Err(
+                "the authority (--acme) has issued none yet: the server's log says why".to_owned(),
+            ));
+        }
+        pairs.push(tls::Pair { certificate: file.clone(), key: file });
+    }
     (!pairs.is_empty()).then(|| good_until(pairs, Time::now()))
 }
 
@@ -208,7 +218,7 @@ fn good_until(pairs: Vec<tls::Pair>, now: Time) -> Finding {
         }
         first_end = first_end.min(to);
     }
-    tls::load(pairs)?;
+    tls::load(pairs, None)?;
     let until = first_end.http_date();
     Ok(format!("{count} can be used, each with its key; valid until {until} at least"))
 }

@@ -7,6 +7,8 @@
 //! ends. A client that does not take its last frames in time is cut off, which is no failure:
 //! everything acknowledged to it is on disk.
 
+#[cfg_attr(not(feature = "acme"), path = "server/acme/without.rs")]
+mod acme;
 mod backups;
 mod certificates;
 mod dispatch;
@@ -97,7 +99,11 @@ fn affordable(connections: usize) -> usize {
 fn certificates(config: &Config) -> Result<Option<(Tls, tls::Files)>, String> {
     let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
     let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
-    if pairs.is_empty() { Ok(None) } else { tls::load(pairs).map(Some) }
+    let awaited = acme::certificate(config)?;
+    if pairs.is_empty() && awaited.is_none() {
+        return Ok(None);
+    }
+    tls::load(pairs, awaited).map(Some)
 }
 
 fn runtime() -> Result<Runtime, String> {
@@ -140,6 +146,8 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
     let (db, base) = (config.db.clone(), config.base_path.clone());
     let (measured, disk_seen) = watch::channel(None);
     let (backups, backups_seen) = backups(&config).unzip();
+    let (proofs, asked) = mpsc::channel(1);
+    let authority = tokio::spawn(acme::run(config.clone(), proofs));
     let mut tasks = start(config, store, &slots, setup.as_deref(), disk_seen, backups_seen);
     let mut watch = space::Watch::new(disk, tasks.handle.log_handle(), measured);
     watch.look().await;
@@ -155,7 +163,7 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
     // The other branches run while accepting waits.
     let failed = tokio::select! {
         () = accept_all(&listeners, tls, &mut gate, &mut tasks.dispatcher) => None,
-        () = certificates::watch(files) => None,
+        () = certificates::watch(files, asked) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
         _ = &mut tasks.hub => Some("the hub has failed"),
         () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
@@ -175,6 +183,7 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
         backups.abort();
     }
     trim.abort();
+    authority.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
     tokio::select! {

@@ -3,14 +3,16 @@
 
 use std::path::PathBuf;
 
-use crate::config::values::{address, base_path, header, host, origin, seconds, size};
+use crate::config::values::{
+    address, base_path, domain, header, host, mailbox, origin, seconds, size,
+};
 use crate::config::{Config, Durability, Network};
 use crate::limits;
 use crate::logger::{Format, Level};
 
 /// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
 /// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-pub(super) const SETTINGS: [(&str, &str, &str); 35] = [
+pub(super) const SETTINGS: [(&str, &str, &str); 39] = [
     ("config", "FILE", "a file with settings, each a flag without its dashes [none]"),
     ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
     ("db", "FILE", "the database, created if it is missing [shanty.db]"),
@@ -42,6 +44,10 @@ pub(super) const SETTINGS: [(&str, &str, &str); 35] = [
     ("limits", "on|off", "rate limits for each person, address and room [on]"),
     ("tls-cert", "FILE", "speak TLS with this certificate chain (PEM); repeatable [none]"),
     ("tls-key", "FILE", "its private key (PEM); as many as --tls-cert, in order [none]"),
+    ("acme", "NAME", "get a certificate for this host name by ACME; repeatable [none]"),
+    ("acme-contact", "EMAIL", "where the authority reaches you about it [none]"),
+    ("acme-directory", "URL", "the authority's directory [Let's Encrypt]"),
+    ("acme-ca", "FILE", "who has issued the directory's own certificate (PEM) [web's]"),
     ("http-redirect", "ADDRESS", "redirect plain HTTP here to TLS, for example 80 [none]"),
     ("hsts", "", "browsers use only TLS for this host, for a year [off]"),
     ("registration", "WHO", "open, invite (administrators make the accounts) or closed [open]"),
@@ -58,7 +64,8 @@ const GUESTS: [&str; 3] = ["on", "rooms", "off"];
 
 /// Settings with several values: separated by spaces in a variable, one flag for each on the
 /// command line. The command line replaces the variable's values.
-pub(super) const LISTS: [&str; 5] = ["origin", "host", "trusted-proxy", "tls-cert", "tls-key"];
+pub(super) const LISTS: [&str; 6] =
+    ["origin", "host", "trusted-proxy", "tls-cert", "tls-key", "acme"];
 
 /// Empties a list, if it is one.
 pub(super) fn clear(config: &mut Config, name: &str) {
@@ -68,6 +75,7 @@ pub(super) fn clear(config: &mut Config, name: &str) {
         "trusted-proxy" => config.trusted_proxies.clear(),
         "tls-cert" => config.tls_certificates.clear(),
         "tls-key" => config.tls_keys.clear(),
+        "acme" => config.acme_hosts.clear(),
         _ => {}
     }
 }
@@ -171,6 +179,22 @@ pub(super) fn set(
         }
         "tls-cert" => config.tls_certificates.push(value.into()),
         "tls-key" => config.tls_keys.push(value.into()),
+        "acme" => match domain(value) {
+            Some(name) => config.acme_hosts.push(name),
+            None => return wrong("a host name such as chat.example.org"),
+        },
+        "acme-contact" => match mailbox(value) {
+            Some(address) => config.acme_contact = Some(address),
+            None => return wrong("an e-mail address"),
+        },
+        "acme-directory" => match value.strip_prefix("https://") {
+            Some(rest) if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                config.acme_directory = value.to_owned();
+            }
+            _ => return wrong("an address that begins with https://"),
+        },
+        "acme-ca" if value.is_empty() => return wrong("the name of a file"),
+        "acme-ca" => config.acme_ca = Some(PathBuf::from(value)),
         "http-redirect" => match address(value) {
             Some(address) => config.http_redirect = Some(address),
             None => return wrong("an address and port such as 0.0.0.0:80, or a port"),

@@ -76,6 +76,10 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(read.registration, Some("closed"), "only the proxy lets people in");
     let read = config(&by_header, &[("SHANTY_REGISTRATION", "open")]);
     assert_eq!(read.registration, Some("open"), "unless the operator says otherwise");
+    let acme = ["--acme", "Chat.Example.org", "--acme=b.example", "--hsts"];
+    let acme = config(&acme, &[("SHANTY_ACME_CONTACT", "mailto:ann@example.org")]);
+    assert_eq!(acme.acme_hosts, ["chat.example.org", "b.example"]);
+    assert_eq!(acme.acme_contact.as_deref(), Some("ann@example.org"));
     let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
     assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
     for (size, bytes) in
@@ -184,7 +188,7 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 45] = [
+    let cases: [(&[&str], &str); 51] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
@@ -221,6 +225,12 @@ fn wrong_words_say_what_would_be_right() {
         (&["--auth-header", "Cookie", "--trusted-proxy", "::1"], "Remote-User"),
         (&["--auth-header", "Sec-Fetch-Site", "--trusted-proxy", "::1"], "Remote-User"),
         (&["--auth-header", "Remote User", "--trusted-proxy", "::1"], "Remote-User"),
+        (&["--acme", "10.0.0.1"], "chat.example.org"),
+        (&["--acme", "*.example.org"], "chat.example.org"),
+        (&["--acme", "chat.example.org:443"], "chat.example.org"),
+        (&["--acme-contact", "somebody"], "e-mail"),
+        (&["--acme-directory", "http://ca.example/dir"], "https://"),
+        (&["--hsts"], "--acme"),
         (&["--trusted-proxy", "10.0.0.0/64"], "10.0.0.0/8"),
         (&["--trusted-proxy", "proxy.example"], "10.0.0.0/8"),
         (&["--ping-interval", "70000"], "less than --pong-deadline"),

@@ -16,6 +16,23 @@ pub(super) fn origin(value: &str) -> Option<String> {
     (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
 }
 
+/// A host name in lower case, for which an authority can issue a certificate.
+pub(super) fn domain(value: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let good = |label: &str| !label.is_empty() && label.bytes().all(plain);
+    let name = value.contains('.') && value.split('.').all(good) && value.len() < 254;
+    let number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    (name && !number).then(|| value.to_ascii_lowercase())
+}
+
+/// An e-mail address, as far as that matters here.
+pub(super) fn mailbox(value: &str) -> Option<String> {
+    let (name, host) = value.strip_prefix("mailto:").unwrap_or(value).split_once('@')?;
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>,;:?&".contains(&byte);
+    let good = !name.is_empty() && name.bytes().all(plain) && domain(host).is_some();
+    good.then(|| format!("{name}@{host}"))
+}
+
 /// The name of a header for one purpose, in lower case; `None` for one that has a meaning already.
 pub(super) fn header(value: &str) -> Option<String> {
     let name = value.to_ascii_lowercase();

@@ -20,3 +20,13 @@ pub const PROXY_HEADER_DEADLINE_MS: u64 = 5_000;
 pub const VOUCH_TRIES_MAX: usize = 40;
 /// ... and how long each time. Beyond it: 503.
 pub const VOUCH_PAUSE_MS: u64 = 25;
+/// An answer of the authority that issues certificates (ACME): a chain of a few certificates.
+pub const ACME_ANSWER_BYTES_MAX: usize = 256 * 1024;
+/// How long it may take for each step of an answer.
+pub const ACME_DEADLINE_MS: u64 = 30_000;
+/// How often the server looks whether its certificate is due.
+pub const ACME_LOOK_MS: u64 = 60_000;
+/// After a failure, the next try: public authorities allow five failures an hour.
+pub const ACME_RETRY_MS: u64 = 20 * 60_000;
+/// A certificate is renewed when less than this part of its time is left.
+pub const ACME_RENEW_PART: i64 = 3;

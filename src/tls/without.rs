@@ -16,6 +16,10 @@ pub struct Pair {
 }
 
 /// Never exists.
+#[derive(Clone, Debug)]
+pub enum Proof {}
+
+/// Never exists.
 #[derive(Clone)]
 pub enum Tls {}
 
@@ -29,7 +33,7 @@ pub enum Session {}
 ///
 /// # Errors
 /// Always.
-pub fn load(_pairs: Vec<Pair>) -> Result<(Tls, Files), String> {
+pub fn load(_pairs: Vec<Pair>, _awaited: Option<Pair>) -> Result<(Tls, Files), String> {
     Err("this program was built without TLS; build it with the feature `tls`".to_owned())
 }
 
@@ -38,7 +42,7 @@ pub fn load(_pairs: Vec<Pair>) -> Result<(Tls, Files), String> {
 /// # Errors
 /// Always.
 pub fn validity(pair: &Pair) -> Result<(Time, Time), String> {
-    load(vec![pair.clone()]).map(|_| (Time(0), Time(0)))
+    load(vec![pair.clone()], None).map(|_| (Time(0), Time(0)))
 }
 
 impl Tls {
@@ -54,6 +58,14 @@ impl Files {
     /// # Errors
     /// None.
     pub fn refresh(&mut self, _always: bool) -> Result<bool, String> {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn prove(&mut self, _proofs: Vec<Proof>) -> Result<(), String> {
         match *self {}
     }
 }

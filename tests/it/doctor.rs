@@ -7,8 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 
-use shanty::time::Time;
-
+use crate::kit::certificates::date;
 use crate::kit::{End, Http, Scratch, TestServer, clean, run, shanty};
 
 /// Runs a command for a server at that port, with that database.
@@ -26,7 +25,7 @@ fn line<'a>(end: &'a End, what: &str) -> &'a str {
 }
 
 /// A port where nobody listens.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port()
 }
 
@@ -175,12 +174,8 @@ fn what_a_proxy_leaves_out_is_named() {
 /// A certificate that is good from so many days from now to so many days; its files.
 fn certificate(folder: &Scratch, days: [i64; 2]) -> [String; 2] {
     let date = |days: i64| {
-        let micros = Time::now().0 + days * 24 * 3_600 * 1_000_000;
-        let text = Time(micros).to_string();
-        let part = |range| text.get(range).and_then(|part: &str| part.parse::<u16>().ok());
-        let (year, month, day) = (part(0..4), part(5..7), part(8..10));
-        let small = |part: Option<u16>| part.expect("a number") as u8;
-        rcgen::date_time_ymd(i32::from(year.expect("a year")), small(month), small(day))
+        let (year, month, day) = date(days);
+        rcgen::date_time_ymd(year, month, day)
     };
     let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
     [wanted.not_before, wanted.not_after] = days.map(date);

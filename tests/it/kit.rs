@@ -1,6 +1,7 @@
 //! The shared kit: the real binary on its own port, and clients that wait for an expected event,
 //! with a deadline, so that a failing test ends. Nothing here sleeps for luck.
 
+pub mod certificates;
 pub mod http;
 pub mod ws;
 

@@ -17,8 +17,8 @@ from client import Door
 ROOT = Path(__file__).resolve().parents[2]
 TLS = ROOT / "tests/it/tls"
 PROGRAM = os.environ.get("SHANTY", str(ROOT / "target/release/shanty"))
-# An address of this machine that is no loopback address, in the network of `make proxies`.
-OUTSIDE = os.environ.get("OUTSIDE", "")
+# Two addresses of this machine that are no loopback addresses, in the network of `make proxies`.
+OUTSIDE, ANOTHER = os.environ.get("OUTSIDE", " ").split(" ")
 SERVER = 17771
 # PROXY protocol, version 2: a connection of the proxy itself.
 LOCAL_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
@@ -76,11 +76,8 @@ def server(folder, *flags):
 def adapt(text, folder):
     """Other ports, the tests' certificate, and any host name."""
     text = text.replace("7777", str(SERVER))
-    text = text.replace("/etc/ssl/chat.example.org.crt", str(TLS / "first.pem"))
-    text = text.replace("/etc/ssl/chat.example.org.key", str(TLS / "first.key"))
-    both = folder / "both.pem"
-    both.write_text((TLS / "first.pem").read_text() + (TLS / "first.key").read_text())
-    text = text.replace("/etc/ssl/chat.example.org.pem", str(both))
+    for ending in ["crt", "key", "pem"]:
+        text = text.replace(f"/etc/ssl/chat.example.org.{ending}", str(folder / ending))
     text = re.sub(r"listen 443 ssl", f"listen {DOOR} ssl", text)
     text = text.replace("bind :443", f"bind :{DOOR}").replace("*:443", f"*:{DOOR}")
     return text.replace("server_name chat.example.org", "server_name _")
@@ -89,7 +86,7 @@ def adapt(text, folder):
 def nginx(folder, text):
     main = folder / "nginx.conf"
     main.write_text(f"""
-daemon off; pid {folder}/nginx.pid; error_log stderr; events {{}}
+daemon off; user root; pid {folder}/nginx.pid; error_log stderr; events {{}}
 http {{ access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxied;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
 {text} }}""")
@@ -203,8 +200,11 @@ def try_addresses(door, local, flags, folder):
     for claim in [{}, {"X-Forwarded-For": "198.51.100.1"}]:
         banned = outside.ask("GET", "/chats", claim)
         that(f"it meets the client {claim}", banned.status == 403, banned.status)
-    spared = door.ask("GET", "/chats", {"X-Forwarded-For": OUTSIDE})
-    that("and nobody else", spared.status == 200, spared.status)
+    another = Door(door.scheme, ANOTHER, door.port, door.base, "localhost")
+    for name in ["X-Forwarded-For", "X-Real-IP", "Forwarded"]:
+        claim = {name: f"for={OUTSIDE}" if name == "Forwarded" else OUTSIDE}
+        spared = another.ask("GET", "/chats", claim)
+        that(f"and nobody else {claim}", spared.status == 200, spared.status)
 
 
 def doctor(door, flags, folder):
@@ -212,7 +212,7 @@ def doctor(door, flags, folder):
     done = subprocess.run(
         [PROGRAM, "doctor", "--db", str(folder / "shanty.db"), "--listen",
          f"127.0.0.1:{SERVER}", "--disk-free", "0", "--url", door.url(), *flags],
-        env=env, capture_output=True, text=True)
+        env=env, cwd=folder, capture_output=True, text=True)
     lines = [line for line in done.stdout.splitlines() if line.startswith("WRONG")]
     wrong = [line for line in lines if "descriptors" not in line]
     that("doctor finds nothing wrong", not wrong, wrong)
@@ -226,6 +226,10 @@ def run(name, program, start, text, base="", path="/", flags=(), local=None):
         return
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        certificate, key = [(TLS / f"first.{ending}").read_text() for ending in ["pem", "key"]]
+        for ending, content in [("crt", certificate), ("key", key), ("pem", certificate + key)]:
+            (folder / ending).write_text(content)
+            (folder / ending).chmod(0o600)
         with server(folder, *flags) as shanty, start(folder, adapt(text, folder)) as proxy:
             opens(SERVER, shanty)
             opens(DOOR, proxy)
@@ -253,15 +257,14 @@ def main():
         ["--base-path", "/chat"], Door("http", "127.0.0.1", SERVER, "/chat"))
     run("HAProxy", "haproxy", haproxy, block("haproxy", "mode http"))
     tcp = block("haproxy", "mode tcp")
-    certificate = ["--tls-cert", str(TLS / "first.pem"), "--tls-key", str(TLS / "first.key")]
     run("HAProxy with the PROXY protocol", "haproxy", haproxy,
         "defaults\n timeout connect 5s\n timeout client 90s\n" + tcp,
-        flags=["--proxy-protocol", *certificate],
+        flags=["--proxy-protocol", "--tls-cert", "crt", "--tls-key", "key"],
         local=Door("https", "127.0.0.1", SERVER, greeting=LOCAL_HEADER))
     run("Apache", "apache2", apache, block("apache", "<VirtualHost"))
     sites = block("text", "reverse_proxy")
     host, path = sites.split("\nhome.example {")
-    tls = f"{{\n    tls {TLS / 'first.pem'} {TLS / 'first.key'}\n"
+    tls = "{\n    tls crt key\n"
     host = host.replace("chat.example.org {\n", f"https://localhost:{DOOR} {tls}")
     run("Caddy", "caddy", caddy, host)
     run("Caddy, which removes a path", "caddy", caddy, f"https://localhost:{DOOR} {tls}" + path[1:],

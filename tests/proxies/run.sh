@@ -1,9 +1,9 @@
 #!/bin/sh
-# Tries the README's proxies (proxies.py) in a network of its own, where this machine has an address
-# that is not the loopback address. Without the right to make one, that part is left out.
+# Tries the README's proxies (proxies.py) in a network of its own, where this machine has
+# addresses that are no loopback addresses. Without the right to make one, that part is left out.
 cd "$(dirname "$0")" || exit 1
 try='ip link set lo up && ip address add 203.0.113.1/32 dev lo &&
-    OUTSIDE=203.0.113.1 exec python3 proxies.py'
+    ip address add 203.0.113.2/32 dev lo && OUTSIDE="203.0.113.1 203.0.113.2" exec python3 proxies.py'
 if unshare --net ip link set lo up 2>/dev/null; then
     exec unshare --net sh -c "$try"
 fi

@@ -3,6 +3,7 @@
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Client;
+use crate::chat::simulation::in_charge::VOUCHED;
 use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
@@ -35,7 +36,8 @@ impl Simulation {
                 call::Register { name: name.as_str().into(), key: it.key() }
             }),
             32 if self.dice.one_in(2) => self.asks(Caller::Nobody, |it| {
-                let (name, key) = (it.name(), it.key());
+                let (name, mut key) = (it.name(), it.key());
+                key[31] = VOUCHED;
                 // A person's session always has the same key.
                 let mut session = [255; 32];
                 let bytes = name.as_str().as_bytes();
