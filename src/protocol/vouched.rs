@@ -34,21 +34,14 @@ pub(super) async fn session(
     let mut outcome = known.map(|known| known.is_some());
     let mut tries = 0;
     while outcome.as_ref().is_ok_and(|known| !known) {
-        let vouch = call::Vouch {
-            name: name.into(),
-            key: crypto::hash(&crypto::account_key()),
-            session,
-            agent: AGENT.into(),
-        };
-        outcome = match context.hub.call(Caller::Nobody, vouch).await {
-            Ok(_) => Ok(true),
+        outcome = match log_in(context, name, session).await {
             // Another request of the same person is about to do it.
             Err(Refusal::Unavailable) if tries < VOUCH_TRIES_MAX => {
                 tries += 1;
                 tokio::time::sleep(Duration::from_millis(VOUCH_PAUSE_MS)).await;
                 Ok(false)
             }
-            Err(refusal) => Err(refusal),
+            outcome => outcome,
         };
     }
     match outcome {
@@ -64,6 +57,20 @@ pub(super) async fn session(
              ask the server's owner",
         )),
         Err(refusal) => Err((protocol_for(path).turned_away)(refusal)),
+    }
+}
+
+/// Begins the session; makes the account before, if there is none. `false`: try again.
+async fn log_in(context: &Context, name: &str, session: KeyHash) -> Result<bool, Refusal> {
+    let vouch = call::Vouch { name: name.into(), session, agent: AGENT.into() };
+    match context.hub.call(Caller::Nobody, vouch).await {
+        Ok(_) => Ok(true),
+        Err(Refusal::PersonNotFound) => {
+            let key = crypto::hash(&crypto::account_key());
+            let introduce = call::Introduce { name: name.into(), key };
+            context.hub.call(Caller::Nobody, introduce).await.map(|()| false)
+        }
+        Err(refusal) => Err(refusal),
     }
 }
 

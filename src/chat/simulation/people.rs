@@ -43,7 +43,11 @@ impl Simulation {
                 let bytes = name.as_str().as_bytes();
                 session[..bytes.len()].copy_from_slice(bytes);
                 it.session_keys.push(session);
-                call::Vouch { name: name.as_str().into(), key, session, agent: "a proxy".into() }
+                let name = name.as_str().into();
+                match it.dice.one_in(3) {
+                    true => Call::from(call::Introduce { name, key }),
+                    false => call::Vouch { name, session, agent: "a proxy".into() }.into(),
+                }
             }),
             32..=34 => self.asks(Caller::Nobody, |it| {
                 let keys: Vec<KeyHash> =

@@ -388,6 +388,8 @@ impl World {
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
         match &event.kind {
+            // (It was held back until after the room's end: nobody is there to hear it.)
+            EventKind::Joined if !book.rooms.contains_key(&event.room) => {}
             EventKind::Joined => {
                 assert_eq!(place, None, "{name:?} joined twice");
                 roster.push(name);

@@ -2,10 +2,13 @@
 
 use super::*;
 
+fn introduce(name: &str) -> Call {
+    call::Introduce { name: name.into(), key: key(&format!("unknown {name}")) }.into()
+}
+
 fn vouch(name: &str) -> Call {
-    let of = |what: &str| key(&format!("{what} {name}"));
-    let (key, session) = (of("unknown"), of("proxied"));
-    call::Vouch { name: name.into(), key, session, agent: "a proxy".into() }.into()
+    let session = key(&format!("proxied {name}"));
+    call::Vouch { name: name.into(), session, agent: "a proxy".into() }.into()
 }
 
 /// Who the session belongs to.
@@ -19,9 +22,12 @@ fn me(core: &mut Core, name: &str) -> Result<String, Refusal> {
 #[test]
 fn the_first_request_makes_the_account_and_the_others_find_it() {
     let mut core = Core::new();
+    assert_eq!(core.try_to("", vouch("ann")), Err(Refusal::PersonNotFound));
+    assert_eq!(core.try_to("", introduce("ann")), Ok(()));
     assert_eq!(core.try_to("", vouch("ann")), Ok(()));
     assert_eq!(me(&mut core, "ann").as_deref(), Ok("ann"));
     let seq = core.seq;
+    assert_eq!(core.try_to("", introduce("ann")), Ok(()));
     assert_eq!(core.try_to("", vouch("ann")), Ok(()));
     assert_eq!(core.seq, seq, "what is so already is no entry");
     // An account that there was before is the same person's.
@@ -33,6 +39,7 @@ fn the_first_request_makes_the_account_and_the_others_find_it() {
 #[test]
 fn a_session_that_has_ended_begins_again() {
     let mut core = Core::new();
+    core.try_to("", introduce("ann")).expect("an account");
     core.try_to("", vouch("ann")).expect("a session");
     core.now = core.now.plus_secs(TTL_SECS + 1);
     assert_eq!(me(&mut core, "ann"), Err(Refusal::Unauthenticated), "it has expired");
@@ -49,20 +56,19 @@ fn a_session_that_has_ended_begins_again() {
 #[test]
 fn of_two_first_requests_one_waits_for_the_other() {
     let mut core = Core::new();
-    let first = core.ask_late("", vouch("ann"));
-    let second = core.ask_late("", vouch("ann"));
+    let first = core.ask_late("", introduce("ann"));
+    let second = core.ask_late("", introduce("ann"));
     assert_eq!(core.answer(second), Some(Err(Refusal::Unavailable)), "for a moment");
     core.settle();
-    assert!(matches!(core.answer(first), Some(Ok(Answer::Session(_)))));
-    // The same with an account that exists.
-    core.register("bob").expect("an account");
-    let first = core.ask_late("", vouch("bob"));
-    let second = core.ask_late("", vouch("bob"));
+    assert_eq!(core.answer(first), Some(Ok(Answer::Done(()))));
+    // The same with the session.
+    let first = core.ask_late("", vouch("ann"));
+    let second = core.ask_late("", vouch("ann"));
     core.settle();
     assert!(matches!(core.answer(first), Some(Ok(Answer::Session(_)))));
     assert_eq!(core.answer(second), Some(Err(Refusal::Unavailable)));
-    assert_eq!(core.try_to("", vouch("bob")), Ok(()));
-    assert_eq!(core.chat.snapshot().sessions.len(), 2);
+    assert_eq!(core.try_to("", vouch("ann")), Ok(()));
+    assert_eq!(core.chat.snapshot().sessions.len(), 1);
 }
 
 #[test]
@@ -76,7 +82,10 @@ fn names_obey_the_rules_and_nobody_gets_anothers_account() {
         ("", Err(Refusal::NameInvalid)),
         ("ann", Ok(())),
     ] {
-        assert_eq!(core.try_to("", vouch(name)), expected, "{name}");
+        assert_eq!(core.try_to("", introduce(name)), expected, "{name}");
+        if name != "gus" {
+            assert_eq!(core.try_to("", vouch(name)), expected, "{name}");
+        }
     }
     let ban = call::Ban { name: "ann".into(), on: true, address_secs: None, reason: None };
     core.operate(ban.into()).expect("a ban");
@@ -91,6 +100,7 @@ fn the_proxy_decides_who_comes_in() {
     let (registration, guests) = (Some(Registration::Closed), Some(Guests::Off));
     let closed = call::ChangePolicy { registration, guests, reason: None };
     core.try_to("ann", closed).expect("it changes");
+    assert_eq!(core.try_to("", introduce("bob")), Ok(()));
     assert_eq!(core.try_to("", vouch("bob")), Ok(()));
     assert_eq!(me(&mut core, "bob").as_deref(), Ok("bob"));
 }

@@ -65,6 +65,7 @@ calls! {
     Register => Done: (),
     Login => Session: SessionInfo,
     BeGuest => Session: SessionInfo,
+    Introduce => Done: (),
     Vouch => Session: SessionInfo,
     Sessions => Sessions: Vec<SessionInfo>,
     EndSession => Done: (),
@@ -155,14 +156,21 @@ pub struct BeGuest {
     pub agent: Box<str>,
 }
 
-/// Begins the session of somebody for whom a trusted proxy vouches; makes the account, if there is
-/// none of that name. See `chat/core/vouched.rs`.
+/// Creates the account of somebody for whom a trusted proxy vouches, unless it exists. See
+/// `chat/core/vouched.rs`.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Vouch {
+pub struct Introduce {
     /// The account's name, in its exact spelling; the core validates it.
     pub name: Box<str>,
-    /// The SHA-256 of the key of the account, if it is made; nobody knows that key.
+    /// The SHA-256 of the account's key, which nobody knows.
     pub key: KeyHash,
+}
+
+/// Begins the session of such an account; [`Refusal::PersonNotFound`], if there is none.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Vouch {
+    /// The account's name, in its exact spelling.
+    pub name: Box<str>,
     /// The SHA-256 of the session's key, the same each time.
     pub session: KeyHash,
     /// How lists of sessions show it.
