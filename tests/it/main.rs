@@ -1,5 +1,6 @@
 //! The tests that need more than one module: the house rules, and the running server.
 
+#[cfg(feature = "acme")]
 mod acme;
 mod answers;
 mod auth_header;
