@@ -349,8 +349,9 @@ async fn answer(
     }
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
     let mut context = service.context(source);
-    // The page itself is for everybody.
-    if protocol_of(&path).is_some() {
+    // The page itself is for everybody; and who watches over the server is no person.
+    let watches = matches!(path[..], ["healthz" | "readyz" | "metrics"]);
+    if protocol_of(&path).is_some() && !watches {
         match vouched::session(&context, from, request, &path).await {
             Ok(session) => context.session = session,
             Err(response) => return Outcome::Response(response),

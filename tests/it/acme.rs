@@ -130,6 +130,7 @@ fn without_an_authority_the_server_goes_on() {
     authority.book.lock().expect("ours").port = 0;
     assert_eq!(server.ask("GET /healthz", "", "").status, 200);
     assert!(health(&server, &authority, NAMES[0]).is_err(), "there is no certificate to show");
+    until("an account", || authority.book.lock().expect("ours").accounts == 1);
     assert_eq!(server.stop().code, Some(0));
     // Another certificate is used meanwhile.
     let file = |name: &str| format!("{}/tests/it/tls/{name}", env!("CARGO_MANIFEST_DIR"));

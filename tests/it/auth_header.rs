@@ -66,6 +66,11 @@ fn nobody_else_gets_anything_by_the_header() {
         assert_eq!(server.stop().code, Some(0));
         assert!(server.log().iter().all(|row| row.kind != "account_made"));
     }
+    // Who asks for the server's health is no person.
+    let mut server = TestServer::with(&BY_HEADER);
+    assert_eq!(server.ask("GET /readyz", &as_("ann"), "").status, 200);
+    assert_eq!(server.stop().code, Some(0));
+    assert!(server.log().iter().all(|row| row.kind != "account_made"));
     // Nor does a client whose proxy forwards its bytes, and not its requests.
     let server = TestServer::with(&[&BY_HEADER[..], &["--proxy-protocol"]].concat());
     let client = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x07\x0a\0\0\x01\0\x09\0\x50";

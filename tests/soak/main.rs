@@ -33,8 +33,9 @@ use crate::world::{Noticed, World};
 const PEOPLE: usize = 80;
 /// Accounts that log in and out.
 const ACCOUNTS: usize = 60;
-/// Each room keeps this many messages, so that the disk does not only grow.
-const FLAGS: [&str; 4] = ["--limits", "on", "--retain-messages", "5000"];
+/// Each room keeps this many messages, so that the disk does not only grow; and who vanishes is
+/// forgotten after a minute.
+const FLAGS: [&str; 6] = ["--limits", "on", "--retain-messages", "5000", "--session-ttl", "60"];
 /// Memory may grow by this much from the second quarter to the last.
 const GROWTH_KIB: u64 = 4 * 1024;
 /// The time in which the last lives end.
