@@ -1,7 +1,7 @@
 # All tasks. `make run` and `make test` need the Rust toolchain only; with Chromium, node and npm
 # installed, `make test` also tests the page.
 
-.PHONY: run test bench sim torture abuse fuzz clients fmt lint size icons static release install
+.PHONY: run test bench sim torture abuse soak proxies fuzz clients fmt lint size icons static release install
 
 # Starts the server on port 7777 of every address, with shanty.db in this directory.
 run:
@@ -10,7 +10,7 @@ run:
 # The tests that must pass before a push. Without a browser, the tests of the page are skipped, with
 # a message; with CI=true in the environment, a browser is installed.
 test:
-	tests/quiet.sh cargo test
+	tests/quiet.sh cargo test --features acme
 	tests/clients.sh browser client streams offline words
 
 # Deliveries, memory and acknowledgements, beside the least that any program would need.
@@ -32,6 +32,17 @@ torture:
 abuse:
 	LONG=1 cargo test --release --test abuse -- --nocapture
 
+# People come and go through every door for SOAK_MINUTES; memory and descriptors must stay flat.
+SOAK_MINUTES ?= 60
+soak:
+	SOAK_MINUTES=$(SOAK_MINUTES) cargo bench --bench soak
+
+# The README's proxies with the README's texts, as far as they are installed: nginx, haproxy, apache2,
+# caddy. Needs python3 and curl.
+proxies:
+	cargo build --release
+	tests/proxies/run.sh
+
 # Random inputs for every parser, for FUZZ_SECS seconds each.
 FUZZ_SECS ?= 360
 fuzz:
@@ -47,7 +58,7 @@ fmt:
 
 lint:
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features acme -- -D warnings
 
 # The size of each file of the page, plain and as served; their sum and its limit; and the binary.
 size:
@@ -61,7 +72,7 @@ size:
 TARGET := $(shell rustc -vV | sed -n 's/^host: //p')
 static:
 	RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' \
-		cargo build --release --locked --target $(TARGET) --target-dir target/static
+		cargo build --release --locked --features acme --target $(TARGET) --target-dir target/static
 	cp target/static/$(TARGET)/release/shanty target/static/shanty
 
 # What is given to others, in target/dist: that file, its checksum, and what is in it (CycloneDX).
@@ -74,7 +85,7 @@ release: static
 # The program, its manual, completions and the units of systemd. An existing configuration stays.
 PREFIX ?= /usr/local
 install:
-	cargo build --release
+	cargo build --release --features acme
 	install -Dm755 target/release/shanty $(DESTDIR)$(PREFIX)/bin/shanty
 	install -Dm644 packaging/shanty.1 $(DESTDIR)$(PREFIX)/share/man/man1/shanty.1
 	install -Dm644 packaging/completions/shanty.bash \

@@ -2,7 +2,7 @@
 # Prints a software bill of materials (CycloneDX 1.5, JSON): each package that is in the program, with
 # its version, its licence, and its checksum of Cargo.lock. Run in the project's directory.
 set -eu
-cargo tree --locked --edges normal --prefix none --format '{p}|{l}' |
+cargo tree --locked --features acme --edges normal --prefix none --format '{p}|{l}' |
     sed 's/ (proc-macro)//; s/ (\*)//' | sort -u |
     awk -v lock=Cargo.lock '
     BEGIN {

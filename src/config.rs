@@ -11,6 +11,7 @@ mod given;
 mod help;
 mod networks;
 mod secrets;
+mod settings;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -23,7 +24,8 @@ use std::path::{Path, PathBuf};
 use crate::config::commands::{about, maintenance_task};
 use crate::config::given::{Given, environment, summary};
 use crate::config::help::help;
-use crate::config::values::{address, host, origin, seconds, size};
+use crate::config::settings::{LISTS, SETTINGS, clear, set};
+use crate::crypto;
 use crate::limits;
 use crate::logger::{Format, Level};
 
@@ -71,10 +73,16 @@ pub struct Config {
     /// Other origins whose pages may act for their visitors here, in lower case, without their
     /// scheme's default port.
     pub origins: Vec<String>,
+    /// The path below which the server stands: empty, or `/chat`, without a slash at its end.
+    pub base_path: String,
     /// Accepted `Host` headers, in lower case, with a port or without; empty: any.
     pub hosts: Vec<String>,
     /// Proxies whose word about the client's address is believed.
     pub trusted_proxies: Vec<Network>,
+    /// The header in which they name the person whom they have logged in, in lower case.
+    pub auth_header: Option<String>,
+    /// Whether their connections begin with a PROXY header, which names the client.
+    pub proxy_protocol: bool,
     /// Messages stay for this many days; `None`: for ever.
     pub retain_days: Option<u64>,
     /// Each room keeps this many messages, the latest; `None`: all.
@@ -107,11 +115,22 @@ pub struct Config {
     pub tls_certificates: Vec<PathBuf>,
     /// Their private keys, in the same order.
     pub tls_keys: Vec<PathBuf>,
+    /// Host names for which an authority issues a certificate by itself (ACME), in lower case.
+    pub acme_hosts: Vec<String>,
+    /// An e-mail address at which the authority reaches the operator.
+    pub acme_contact: Option<String>,
+    /// The authority's directory.
+    pub acme_directory: String,
+    /// A PEM file with the issuer of the authority's own certificate, if others do not know it.
+    pub acme_ca: Option<PathBuf>,
     /// Another address to listen on, for plain HTTP that is redirected to TLS.
     pub http_redirect: Option<SocketAddr>,
     /// Whether browsers are told to use TLS only.
     pub hsts: bool,
 }
+
+/// The directory of an authority that asks for no money and no account.
+const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
 impl Default for Config {
     fn default() -> Config {
@@ -129,8 +148,11 @@ impl Default for Config {
             ping_interval_ms: limits::PING_INTERVAL_MS,
             pong_deadline_ms: limits::PONG_DEADLINE_MS,
             origins: Vec::new(),
+            base_path: String::new(),
             hosts: Vec::new(),
             trusted_proxies: Network::LOOPBACK.into(),
+            auth_header: None,
+            proxy_protocol: false,
             retain_days: None,
             retain_messages: None,
             disk_free_bytes: None,
@@ -147,60 +169,40 @@ impl Default for Config {
             metrics_token_file: None,
             tls_certificates: Vec::new(),
             tls_keys: Vec::new(),
+            acme_hosts: Vec::new(),
+            acme_contact: None,
+            acme_directory: LETS_ENCRYPT.to_owned(),
+            acme_ca: None,
             http_redirect: None,
             hsts: false,
         }
     }
 }
 
-/// Settings: the flag without dashes, a placeholder for its value (empty for a switch), and its
-/// meaning. The environment variable is the flag in capitals after `SHANTY_`.
-const SETTINGS: [(&str, &str, &str); 32] = [
-    ("config", "FILE", "a file with settings, each a flag without its dashes [none]"),
-    ("listen", "ADDRESS", "where to listen; a port alone means every address [0.0.0.0:7777]"),
-    ("db", "FILE", "the database, created if it is missing [shanty.db]"),
-    ("sync", "full|normal", "full survives power cuts, normal wears SD cards less [full]"),
-    ("log", "LEVEL", "off, error, warn, info or debug [info]"),
-    ("log-format", "text|json", "lines for people, or for programs [text]"),
-    ("session-ttl", "SECONDS", "a login expires this long after its last use [3600]"),
-    ("connections", "COUNT", "connections at once; more wait [10000]"),
-    ("per-address", "COUNT", "connections at once from one address [1000]"),
-    ("workers", "COUNT", "threads that serve connections [1]"),
-    ("ping-interval", "MS", "time between two pings on a websocket [54000]"),
-    ("pong-deadline", "MS", "a websocket that sends nothing for this long is closed [60000]"),
-    ("origin", "URL", "pages from this origin may use logins; repeatable [none]"),
-    ("host", "NAME", "answer only requests for this host name; repeatable [any]"),
-    (
-        "trusted-proxy",
-        "NETWORK",
-        "believe proxies there about client addresses; repeatable [loopback]",
-    ),
-    ("retain-days", "DAYS", "remove older messages, for good [off]"),
-    ("retain-messages", "COUNT", "in each room, keep only the latest COUNT messages [off]"),
-    ("disk-free", "SIZE", "free disk space to keep; with less, messages are refused [64M]"),
-    ("backup-dir", "DIR", "make verified backups of the database in this directory [none]"),
-    ("backup-every", "TIME", "from one backup to the next: 30m, 24h, 7d [24h]"),
-    ("backup-keep", "COUNT", "backups to keep; older ones are removed [7]"),
-    ("limits", "on|off", "rate limits for each person, address and room [on]"),
-    ("tls-cert", "FILE", "speak TLS with this certificate chain (PEM); repeatable [none]"),
-    ("tls-key", "FILE", "its private key (PEM); as many as --tls-cert, in order [none]"),
-    ("http-redirect", "ADDRESS", "redirect plain HTTP here to TLS, for example 80 [none]"),
-    ("hsts", "", "browsers use only TLS for this host, for a year [off]"),
-    ("registration", "WHO", "open, invite (with an invitation) or closed [open]"),
-    ("guests", "on|rooms|off", "guests may do all, only talk, or not come in by any door [on]"),
-    ("no-registration", "", "the same as --registration closed [off]"),
-    ("no-guests", "", "nobody starts a guest session of /api/v1; ChitChat stays open [off]"),
-    ("secret-key-file", "FILE", "a file with the secret that signs room tokens [none]"),
-    ("metrics-token-file", "FILE", "a file with the token that may read /metrics [none]"),
-];
+impl Config {
+    /// The folder in which the server keeps what an authority has given it (ACME).
+    pub fn acme_folder(&self) -> PathBuf {
+        let mut name = self.db.clone().into_os_string();
+        name.push(".acme");
+        PathBuf::from(name)
+    }
 
-/// The values of two settings, as the core's types know them.
-const REGISTRATION: [&str; 3] = ["open", "invite", "closed"];
-const GUESTS: [&str; 3] = ["on", "rooms", "off"];
+    /// The file with the certificate from the authority, and with its key: each authority has its
+    /// own.
+    pub fn acme_certificate(&self) -> PathBuf {
+        self.acme_file("certificate", "pem")
+    }
 
-/// Settings with several values: separated by spaces in a variable, one flag for each on the
-/// command line. The command line replaces the variable's values.
-const LISTS: [&str; 5] = ["origin", "host", "trusted-proxy", "tls-cert", "tls-key"];
+    /// The file with the account at the authority.
+    pub fn acme_account(&self) -> PathBuf {
+        self.acme_file("account", "json")
+    }
+
+    fn acme_file(&self, what: &str, ending: &str) -> PathBuf {
+        let authority = crypto::hex(&crypto::hash(&self.acme_directory)[..8]);
+        self.acme_folder().join(format!("{what}-{authority}.{ending}"))
+    }
+}
 
 /// Reads a file that a setting names.
 pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
@@ -291,8 +293,21 @@ fn read(
     if config.tls_certificates.len() != config.tls_keys.len() {
         return Err("each --tls-cert needs its --tls-key, in the same order".to_owned());
     }
-    if config.tls_certificates.is_empty() && (config.http_redirect.is_some() || config.hsts) {
-        return Err("--http-redirect and --hsts need TLS: --tls-cert and --tls-key".to_owned());
+    let tls = !config.tls_certificates.is_empty() || !config.acme_hosts.is_empty();
+    if !tls && (config.http_redirect.is_some() || config.hsts) {
+        return Err(
+            "--http-redirect and --hsts need TLS: --tls-cert and --tls-key, or --acme".to_owned()
+        );
+    }
+    if config.auth_header.is_some() {
+        // By default every program of this machine is trusted, which is too much for logins.
+        if !given.iter().any(|given| given.name == "trusted-proxy") {
+            return Err("--auth-header needs --trusted-proxy: name the proxy whose word about \
+                        people counts, and nobody else"
+                .to_owned());
+        }
+        // Otherwise a stranger could take the name of somebody who has not come yet.
+        config.registration = config.registration.or(Some("closed"));
     }
     if let [word, rest @ ..] = words_given.as_slice()
         && word == "admin"
@@ -324,138 +339,6 @@ fn read(
 }
 
 const NO_FORCE: &str = "--force works only with restore and import";
-
-/// Empties a list, if it is one.
-fn clear(config: &mut Config, name: &str) {
-    match name {
-        "origin" => config.origins.clear(),
-        "host" => config.hosts.clear(),
-        "trusted-proxy" => config.trusted_proxies.clear(),
-        "tls-cert" => config.tls_certificates.clear(),
-        "tls-key" => config.tls_keys.clear(),
-        _ => {}
-    }
-}
-
-/// Sets one setting. `source` is the flag, the variable or the key, for errors.
-fn set(config: &mut Config, name: &str, value: &str, source: &str) -> Result<(), String> {
-    let wrong = |wanted: &str| Err(format!("{source} is {value:?}, but should be {wanted}"));
-    let number = |least: u64, most: u64| {
-        value.parse().ok().filter(|count| (least..=most).contains(count)).ok_or_else(|| {
-            format!("{source} is {value:?}, but should be a number from {least} to {most}")
-        })
-    };
-    // A year: more is a wrong unit.
-    const SECS_MAX: u64 = 366 * 24 * 3600;
-    match name {
-        "config" if value.is_empty() => return wrong("the name of a file"),
-        "config" => {} // It was read before any setting is set.
-        "listen" => match address(value) {
-            Some(address) => config.listen = address,
-            None => return wrong("an address and port such as 127.0.0.1:7777, or a port"),
-        },
-        "db" | "tls-cert" | "tls-key" if value.is_empty() => return wrong("the name of a file"),
-        "db" => config.db = PathBuf::from(value),
-        "sync" => match value {
-            "full" => config.sync = Durability::Full,
-            "normal" => config.sync = Durability::Normal,
-            _ => return wrong("full or normal"),
-        },
-        "log" => match Level::parse(value) {
-            Some(level) => config.log = level,
-            None => return wrong("off, error, warn, info or debug"),
-        },
-        "log-format" => match value {
-            "text" => config.log_format = Format::Text,
-            "json" => config.log_format = Format::Json,
-            _ => return wrong("text or json"),
-        },
-        "session-ttl" => config.session_ttl_secs = number(1, SECS_MAX)?,
-        // `number` accepts only values that fit a usize of 32 bits.
-        "connections" => {
-            config.connections = number(1, limits::CONNECTIONS_MAX as u64)? as usize;
-        }
-        "per-address" => {
-            let count = number(1, limits::CONNECTIONS_MAX as u64)?;
-            config.connections_per_address = count as usize;
-        }
-        "workers" => config.workers = number(1, limits::WORKERS_MAX as u64)? as usize,
-        "ping-interval" => config.ping_interval_ms = number(10, SECS_MAX * 1000)?,
-        "pong-deadline" => config.pong_deadline_ms = number(20, SECS_MAX * 1000)?,
-        "retain-days" => config.retain_days = Some(number(1, limits::RETAIN_DAYS_MAX)?),
-        "retain-messages" => {
-            config.retain_messages = Some(number(1, limits::RETAIN_MESSAGES_MAX)?);
-        }
-        "disk-free" => match size(value) {
-            Some(bytes) => config.disk_free_bytes = Some(bytes),
-            None => return wrong("a size such as 500M or 2G; 0 keeps nothing free"),
-        },
-        "backup-dir" if value.is_empty() => return wrong("the name of a directory"),
-        "backup-dir" => config.backup_dir = Some(PathBuf::from(value)),
-        "backup-every" => match seconds(value) {
-            Some(seconds @ 1..=SECS_MAX) => config.backup_every_secs = seconds,
-            _ => return wrong("a time such as 30m, 24h or 7d, at most a year"),
-        },
-        "backup-keep" => {
-            config.backup_keep = number(1, limits::operating::BACKUP_KEEP_MAX as u64)? as usize;
-        }
-        "limits" => match value {
-            "on" => config.limits = true,
-            "off" => config.limits = false,
-            _ => return wrong("on or off"),
-        },
-        "registration" => match REGISTRATION.iter().find(|known| **known == value) {
-            Some(known) => config.registration = Some(known),
-            None => return wrong("open, invite or closed"),
-        },
-        "guests" => match GUESTS.iter().find(|known| **known == value) {
-            Some(known) => config.guest_policy = Some(known),
-            None => return wrong("on, rooms or off"),
-        },
-        "secret-key-file" | "metrics-token-file" if value.is_empty() => {
-            return wrong("the name of a file");
-        }
-        "secret-key-file" => config.secret_key_file = Some(PathBuf::from(value)),
-        "metrics-token-file" => config.metrics_token_file = Some(PathBuf::from(value)),
-        "no-guests" | "no-registration" => {
-            let allowed = match value {
-                "1" => false,
-                "0" | "" => true,
-                _ => return wrong("1 or 0"),
-            };
-            match name {
-                "no-guests" => config.guests = allowed,
-                _ if allowed => {}
-                _ => config.registration = Some("closed"),
-            }
-        }
-        "tls-cert" => config.tls_certificates.push(value.into()),
-        "tls-key" => config.tls_keys.push(value.into()),
-        "http-redirect" => match address(value) {
-            Some(address) => config.http_redirect = Some(address),
-            None => return wrong("an address and port such as 0.0.0.0:80, or a port"),
-        },
-        "hsts" => match value {
-            "1" => config.hsts = true,
-            "0" => config.hsts = false,
-            _ => return wrong("1 or 0"),
-        },
-        "origin" => match origin(value) {
-            Some(origin) => config.origins.push(origin),
-            None => return wrong("an origin such as https://chat.example.org"),
-        },
-        "host" => match host(value) {
-            Some(host) => config.hosts.push(host),
-            None => return wrong("a name such as chat.example.org, with a port or without"),
-        },
-        "trusted-proxy" => match Network::parse(value) {
-            Some(networks) => config.trusted_proxies.extend(networks),
-            None => return wrong("an address, a network such as 10.0.0.0/8, loopback or private"),
-        },
-        _ => unreachable!("{name} is one of SETTINGS"),
-    }
-    Ok(())
-}
 
 fn text(name: &str, value: OsString) -> Result<String, String> {
     value.into_string().map_err(|_| format!("{name} is not valid UTF-8"))

@@ -100,6 +100,8 @@ pub struct WorkerCounts {
     pub connections: ByKind<Kind>,
     /// Responses by status.
     pub responses: ByKind<u16>,
+    /// Connections from trusted proxies that were closed for want of a PROXY header, by reason.
+    pub proxy_headers_refused: ByKind<&'static str>,
     /// Events handed to connections; each recipient counts.
     pub deliveries: u64,
     /// Events that slow readers get later, from the log.
@@ -116,6 +118,7 @@ impl WorkerCounts {
         self.accepted += other.accepted;
         self.connections.merge(&other.connections);
         self.responses.merge(&other.responses);
+        self.proxy_headers_refused.merge(&other.proxy_headers_refused);
         self.deliveries += other.deliveries;
         self.deferred += other.deferred;
         self.fan_out.merge(&other.fan_out);

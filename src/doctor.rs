@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use crate::chat::Space;
 use crate::config::Config;
+use crate::connection::LOCAL_HEADER;
+use crate::limits::operating::CERTIFICATE_AGE_SECS;
 use crate::limits::{CLOCK_STEP_SMOOTHED_MS, FILES_BESIDE_CONNECTIONS};
 use crate::store::{Disk, admin};
 use crate::time::Time;
@@ -30,7 +32,11 @@ type Finding = Result<String, String>;
 pub fn health(config: &Config, url: Option<&str>) -> Result<String, String> {
     let own = format!("http://{}/readyz", reachable(config.listen));
     let url = url.unwrap_or(&own);
-    match asking::get(url)? {
+    let asked = match url == own {
+        true => asking::get_after(greeting(config), url),
+        false => asking::get(url),
+    };
+    match asked? {
         (200, body) => Ok(format!("{url}: {}", first_line(&body))),
         (status, body) => Err(format!("{url} answers {status}: {}", first_line(&body))),
     }
@@ -172,12 +178,49 @@ fn database(db: &Path) -> Finding {
     Ok(format!("{summary}; shanty verify checks all of it"))
 }
 
-/// Whether the server can use its certificates; `None`: it has none.
+/// Whether the server can use its certificates, and for how long; `None`: it has none.
 fn certificates(config: &Config) -> Option<Finding> {
     let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
-    let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    let mut pairs: Vec<_> =
+        files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
+    if !config.acme_hosts.is_empty() {
+        let file = config.acme_certificate();
+        if !file.exists() {
+            return Some(Err(
+                "the authority (--acme) has issued none yet: the server's log says why".to_owned(),
+            ));
+        }
+        pairs.push(tls::Pair { certificate: file.clone(), key: file });
+    }
+    (!pairs.is_empty()).then(|| good_until(pairs, Time::now()))
+}
+
+fn good_until(pairs: Vec<tls::Pair>, now: Time) -> Finding {
     let count = pairs.len();
-    (count > 0).then(|| tls::load(pairs).map(|_| format!("{count} can be used, each with its key")))
+    let mut first_end = Time(i64::MAX);
+    for pair in &pairs {
+        let (from, to) = tls::validity(pair)?;
+        let file = pair.certificate.display();
+        if from > now {
+            return Err(format!(
+                "{file} is not valid before {}: set the clock (timedatectl), or wait",
+                from.http_date()
+            ));
+        }
+        if to < now {
+            return Err(format!("{file} has expired on {}: renew it now", to.http_date()));
+        }
+        if to < now.plus_secs(CERTIFICATE_AGE_SECS) {
+            return Err(format!(
+                "{file} expires on {}: renew it, and look why nothing has done so",
+                to.http_date()
+            ));
+        }
+        first_end = first_end.min(to);
+    }
+    tls::load(pairs, None)?;
+    let until = first_end.http_date();
+    Ok(format!("{count} can be used, each with its key; valid until {until} at least"))
 }
 
 fn descriptors(connections: usize) -> Finding {
@@ -195,7 +238,7 @@ fn descriptors(connections: usize) -> Finding {
 /// Whether a server runs and serves; if none runs, whether one could listen.
 fn server(config: &Config) -> Finding {
     let address = reachable(config.listen);
-    match asking::get(&format!("http://{address}/readyz")) {
+    match asking::get_after(greeting(config), &format!("http://{address}/readyz")) {
         Ok((200, _)) => Ok(format!("it runs at {address}, and serves")),
         Ok((status, body)) => {
             Err(format!("at {address} it answers {status}: {}", first_line(&body)))
@@ -212,6 +255,14 @@ fn server(config: &Config) -> Finding {
             )),
         },
     }
+}
+
+/// What a program on this machine says first to a server with these settings: with
+/// `--proxy-protocol`, a trusted proxy's header for a connection of its own.
+fn greeting(config: &Config) -> &'static [u8] {
+    let from = reachable(config.listen).ip();
+    let is_proxy = config.trusted_proxies.iter().any(|network| network.contains(from));
+    if config.proxy_protocol && is_proxy { &LOCAL_HEADER } else { &[] }
 }
 
 /// An address at which a program on this machine reaches a server that listens there.

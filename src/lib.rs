@@ -62,6 +62,7 @@
 //! |---|---|
 //! | kernel backlog → accept | a slot is reserved before `accept`: callers wait in the backlog |
 //! | open connections, of clients without a session, of one address | an idle one is closed; 503 |
+//! | bytes → PROXY header, from a trusted proxy | closed and counted |
 //! | bytes → HTTP head, body | 431, 413, 408, then close |
 //! | accept → worker | the next worker gets it; when all are full, callers wait in the backlog |
 //! | accepts, requests, closes in one round | they wait for the next round |

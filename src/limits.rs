@@ -2,9 +2,10 @@
 //!
 //! A queue, a buffer or a wait without a number here is a bug. The code at each bound says what
 //! happens there, and the table "Back-pressure" of the crate's map lists it. Rate limits are in
-//! [`rates`], the numbers of backups and health checks in [`operating`], those of people in charge
-//! and of their invitations in [`in_charge`].
+//! [`rates`], those of TLS and proxies in [`edge`], of backups and health checks in [`operating`],
+//! of people in charge and of their invitations in [`in_charge`].
 
+pub mod edge;
 pub mod in_charge;
 pub mod operating;
 pub mod rates;
@@ -120,20 +121,13 @@ pub const CROWDED_PERCENT: usize = 25;
 pub const BATCH_MS: u64 = 100;
 /// How often the server looks whether it can return memory to the system.
 pub const MEMORY_LOOK_MS: u64 = 10_000;
-/// Encrypted bytes of one TLS connection that wait for the kernel: one record, the most that the
-/// client must have before it can decrypt any of it.
-pub const TLS_BUFFER_BYTES: usize = 16 * 1024;
-/// A file with a certificate or a key.
-pub const TLS_FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// How often the server looks whether these files have changed.
-pub const TLS_LOOK_MS: u64 = 10_000;
-/// How long browsers ask for this host through TLS only, with `--hsts`: a year.
-pub const HSTS_SECS: u64 = 365 * 24 * 3_600;
 /// Open files that are not connections with a slot: the database, the listener, the event loops,
 /// the reserve.
 pub const FILES_BESIDE_CONNECTIONS: usize = 64;
 /// The same, at least, where the system allows few: with fewer readers of the database.
 pub const FILES_BESIDE_CONNECTIONS_MIN: usize = 40;
+/// Sockets that systemd may have opened for the server: a few addresses, and a few ports.
+pub const LISTENERS_MAX: usize = 16;
 /// Clients that the kernel holds until `accept` gets to them.
 pub const BACKLOG: u32 = 1024;
 

@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use std::{fmt, panic, thread};
 
+use tokio::sync::watch;
+
 use crate::limits::{LOG_FLUSH_MS, LOG_LINE_BYTES_MAX, LOG_LINES_MAX};
 
 /// How much is logged; each level includes those before it.
@@ -71,6 +73,9 @@ enum Message {
     /// Answered when all lines before it are written.
     Flush(SyncSender<()>),
 }
+
+/// All lines that were ever dropped.
+static DROPPED: OnceLock<watch::Sender<u64>> = OnceLock::new();
 
 thread_local! {
     /// Lines that this thread has dropped since the last one that was queued.
@@ -158,6 +163,14 @@ fn send(line: String) {
     let left_out = LEFT_OUT.get();
     let full = lines.try_send(Message::Line { left_out, line }).is_err();
     LEFT_OUT.set(if full { left_out + 1 } else { 0 });
+    if full {
+        DROPPED.get_or_init(|| watch::channel(0).0).send_modify(|dropped| *dropped += 1);
+    }
+}
+
+/// The number of lines that were dropped since the start, because nobody read the others.
+pub fn dropped() -> u64 {
+    DROPPED.get().map_or(0, |dropped| *dropped.borrow())
 }
 
 /// Waits until all lines are written, but not for long if nobody reads them. Call it at the end of

@@ -7,6 +7,8 @@
 //! ends. A client that does not take its last frames in time is cut off, which is no failure:
 //! everything acknowledged to it is on disk.
 
+#[cfg_attr(not(feature = "acme"), path = "server/acme/without.rs")]
+mod acme;
 mod backups;
 mod certificates;
 mod dispatch;
@@ -22,7 +24,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -97,7 +99,11 @@ fn affordable(connections: usize) -> usize {
 fn certificates(config: &Config) -> Result<Option<(Tls, tls::Files)>, String> {
     let files = config.tls_certificates.iter().cloned().zip(config.tls_keys.iter().cloned());
     let pairs: Vec<_> = files.map(|(certificate, key)| tls::Pair { certificate, key }).collect();
-    if pairs.is_empty() { Ok(None) } else { tls::load(pairs).map(Some) }
+    let awaited = acme::certificate(config)?;
+    if pairs.is_empty() && awaited.is_none() {
+        return Ok(None);
+    }
+    tls::load(pairs, awaited).map(Some)
 }
 
 fn runtime() -> Result<Runtime, String> {
@@ -120,23 +126,28 @@ struct Tasks {
 }
 
 async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> Result<(), String> {
-    let listener = match systemd::socket()? {
-        Some(opened) => adopt(opened).map_err(|error| format!("systemd's socket: {error}"))?,
-        None => listen(config.listen, "--listen")?,
-    };
-    let redirects = config.http_redirect.map(|address| listen(address, "--http-redirect"));
-    let listeners = (listener, redirects.transpose()?);
+    let passed = systemd::sockets()?.into_iter().map(adopt).collect::<io::Result<Vec<_>>>();
+    let mut listeners = passed.map_err(|error| format!("systemd's socket: {error}"))?;
+    if listeners.is_empty() {
+        listeners.push(listen(config.listen, "--listen")?);
+    }
+    if let Some(redirects) = config.http_redirect {
+        listeners.push(listen(redirects, "--http-redirect")?);
+    }
     let cannot = |error: io::Error| format!("cannot wait for signals: {error}");
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let address = listeners.0.local_addr().map_err(|error| error.to_string())?;
+    let address = listeners[0].local_addr().map_err(|error| error.to_string())?;
+    let config = Config { listen: address, ..config };
     let slots = Slots::new(config.connections);
     let mut gate = slots.gate();
     let disk = Disk::of(&config.db, config.disk_free_bytes);
     let setup = (!has_owner(&store)).then(crypto::session_key);
-    let db = config.db.clone();
+    let (db, base) = (config.db.clone(), config.base_path.clone());
     let (measured, disk_seen) = watch::channel(None);
     let (backups, backups_seen) = backups(&config).unzip();
+    let (proofs, asked) = mpsc::channel(1);
+    let authority = tokio::spawn(acme::run(config.clone(), proofs));
     let mut tasks = start(config, store, &slots, setup.as_deref(), disk_seen, backups_seen);
     let mut watch = space::Watch::new(disk, tasks.handle.log_handle(), measured);
     watch.look().await;
@@ -145,14 +156,14 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
     let trim = tokio::spawn(return_memory());
     let (tls, files) = tls.unzip();
     let operator = tokio::spawn(shell::serve(db, tasks.handle.clone()));
-    announce(address, tls.is_some(), setup.as_deref());
+    announce(address, tls.is_some(), &base, setup.as_deref());
     systemd::notify("READY=1");
     let alive = tokio::spawn(systemd::watch(tasks.handle.clone()));
 
     // The other branches run while accepting waits.
     let failed = tokio::select! {
         () = accept_all(&listeners, tls, &mut gate, &mut tasks.dispatcher) => None,
-        () = certificates::watch(files) => None,
+        () = certificates::watch(files, asked) => None,
         () = asked_to_stop(&mut terminate, &mut interrupt) => None,
         _ = &mut tasks.hub => Some("the hub has failed"),
         () = any_ended(&mut tasks.workers) => Some("a worker has failed"),
@@ -172,6 +183,7 @@ async fn serve(config: Config, store: Store, tls: Option<(Tls, tls::Files)>) -> 
         backups.abort();
     }
     trim.abort();
+    authority.abort();
     log!(Info, "stopping");
     let end = tokio::time::timeout(Duration::from_millis(GRACE_MS), stop(tasks));
     tokio::select! {
@@ -333,35 +345,30 @@ fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, String> {
 
 /// Accepts until it is cancelled.
 async fn accept_all(
-    listeners: &Listeners,
+    listeners: &[TcpListener],
     tls: Option<Tls>,
     gate: &mut Gate,
     dispatcher: &mut Dispatcher<NewConnection>,
 ) {
+    let mut turn = 0;
     loop {
-        let (stream, slot) = accept(listeners, gate).await;
+        let (stream, slot) = accept(listeners, &mut turn, gate).await;
         dispatcher.hand_over(NewConnection { stream, slot, tls: tls.clone() }).await;
     }
 }
 
-/// The listener, and the one whose plain HTTP is redirected to TLS.
-type Listeners = (TcpListener, Option<TcpListener>);
-
 /// Takes a slot, then a connection: connections beyond the bound wait in the backlog.
-async fn accept(listeners: &Listeners, gate: &mut Gate) -> (StdTcpStream, Slot) {
+async fn accept(
+    listeners: &[TcpListener],
+    turn: &mut usize,
+    gate: &mut Gate,
+) -> (StdTcpStream, Slot) {
     let Some(slot) = gate.next().await else {
         return pending().await; // The slots are never closed.
     };
     let mut told = false;
     loop {
-        let accepted = match &listeners.1 {
-            None => listeners.0.accept().await,
-            Some(redirects) => tokio::select! {
-                accepted = listeners.0.accept() => accepted,
-                accepted = redirects.accept() => accepted,
-            },
-        };
-        match accepted.and_then(|(stream, _)| stream.into_std()) {
+        match any(listeners, turn).await.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => return (stream, slot),
             Err(error) => {
                 // Most likely out of memory, or of the system's files: retrying helps once
@@ -373,6 +380,18 @@ async fn accept(listeners: &Listeners, gate: &mut Gate) -> (StdTcpStream, Slot) 
             }
         }
     }
+}
+
+/// The next connection of any listener. None is passed over for long: each has its turn to be asked
+/// first.
+async fn any(listeners: &[TcpListener], turn: &mut usize) -> io::Result<(TcpStream, SocketAddr)> {
+    *turn = (*turn + 1) % listeners.len();
+    poll_fn(|context| {
+        let (before, after) = listeners.split_at(*turn);
+        let mut polled = after.iter().chain(before).map(|listener| listener.poll_accept(context));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
 /// Returns the memory of bursts to the system, until it is cancelled.
@@ -406,7 +425,7 @@ fn has_owner(store: &Store) -> bool {
 
 /// Prints the line with the address for a browser; and a second one, with the way to become the
 /// owner, while there is none.
-fn announce(mut address: SocketAddr, tls: bool, setup: Option<&str>) {
+fn announce(mut address: SocketAddr, tls: bool, base: &str, setup: Option<&str>) {
     let everywhere = address.ip().is_unspecified();
     if everywhere {
         // The unspecified address cannot be opened in a browser; the loopback address can.
@@ -420,9 +439,9 @@ fn announce(mut address: SocketAddr, tls: bool, setup: Option<&str>) {
     let mut out = io::stdout().lock();
     // A closed standard output is no error.
     let scheme = if tls { "https" } else { "http" };
-    let _ = writeln!(out, "shanty {version} is open: {scheme}://{address}{others}");
+    let _ = writeln!(out, "shanty {version} is open: {scheme}://{address}{base}{others}");
     if let Some(token) = setup {
-        let link = format!("{scheme}://{address}/#/setup/{token}");
+        let link = format!("{scheme}://{address}{base}/#/setup/{token}");
         let _ = writeln!(out, "it has no owner yet: log in, then open {link} (works once)");
     }
     let _ = out.flush();

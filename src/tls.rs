@@ -5,6 +5,8 @@
 //! them closes no connection. Unreadable files never replace working ones. The server calls it at
 //! the start and when files change; each connection calls [`Tls::session`].
 
+mod validity;
+
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,14 +15,15 @@ use std::time::SystemTime;
 
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerConnection};
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, version};
 use tokio::sync::watch;
 use webpki::EndEntityCert;
 
-use crate::limits::{TLS_BUFFER_BYTES, TLS_FILE_BYTES_MAX};
+use crate::limits::edge::{TLS_BUFFER_BYTES, TLS_FILE_BYTES_MAX};
+use crate::time::Time;
 
 /// A certificate chain and its private key, both PEM files.
 #[derive(Clone, PartialEq, Debug)]
@@ -38,19 +41,60 @@ pub struct Tls(watch::Receiver<Arc<ServerConfig>>);
 /// Reads the files again.
 pub struct Files {
     pairs: Vec<Pair>,
+    /// One that may not be there yet: an authority is still to issue it.
+    awaited: Option<Pair>,
+    /// The certificates by which this server proves to the authority that it has a name.
+    proofs: Vec<Proof>,
     /// When each file was last written, as of the last reading.
     seen: Vec<Option<SystemTime>>,
     current: watch::Sender<Arc<ServerConfig>>,
 }
 
+/// A certificate that proves to an authority that this server has a host name (RFC 8737). Only who
+/// asks for such a proof gets it.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    /// The host name.
+    pub name: String,
+    /// The certificate, in DER.
+    pub certificate: Vec<u8>,
+    /// Its private key: PKCS #8, in DER.
+    pub key: Vec<u8>,
+}
+
+/// The protocol by which an authority asks for a [`Proof`] (RFC 8737 section 3).
+const PROVING: &[u8] = b"acme-tls/1";
+
 /// Reads all pairs. A client that names no host, or one without a certificate here, gets the first.
+/// `awaited`: one more, which may not be there yet.
 ///
 /// # Errors
 /// One plain line: which file is wrong, and how.
-pub fn load(pairs: Vec<Pair>) -> Result<(Tls, Files), String> {
-    let seen = written(&pairs);
-    let (current, receiver) = watch::channel(configured(&pairs)?);
-    Ok((Tls(receiver), Files { pairs, seen, current }))
+pub fn load(pairs: Vec<Pair>, awaited: Option<Pair>) -> Result<(Tls, Files), String> {
+    let (proofs, seen) = (Vec::new(), written(pairs.iter().chain(&awaited)));
+    let (current, receiver) = watch::channel(configured(&pairs, awaited.as_ref(), &proofs)?);
+    Ok((Tls(receiver), Files { pairs, awaited, proofs, seen, current }))
+}
+
+/// Whether the certificate of a pair is for all of these host names.
+pub fn is_for(pair: &Pair, names: &[String]) -> bool {
+    let Ok(chain) = chain(&pair.certificate) else { return false };
+    let Ok(certificate) = EndEntityCert::try_from(&chain[0]) else { return false };
+    let is_for = |name: &String| {
+        let name = ServerName::try_from(name.as_str()).ok();
+        name.is_some_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+    };
+    names.iter().all(is_for)
+}
+
+/// The first and the last moment at which the certificate of a pair is good.
+///
+/// # Errors
+/// One plain line: why the file cannot be read.
+pub fn validity(pair: &Pair) -> Result<(Time, Time), String> {
+    let chain = chain(&pair.certificate)?;
+    validity::of(&chain[0])
+        .ok_or_else(|| format!("{}: its first part is no certificate", pair.certificate.display()))
 }
 
 impl Tls {
@@ -122,31 +166,54 @@ impl Files {
     /// # Errors
     /// As for [`load`]; the certificates in use stay.
     pub fn refresh(&mut self, always: bool) -> Result<bool, String> {
-        let seen = written(&self.pairs);
+        let seen = written(self.pairs.iter().chain(&self.awaited));
         if !always && seen == self.seen {
             return Ok(false);
         }
         // A faulty file is reported once, and read again when it changes.
         self.seen = seen;
-        self.current.send_replace(configured(&self.pairs)?);
-        Ok(true)
+        self.replace().map(|()| true)
+    }
+
+    /// Shows these proofs to an authority, instead of those before.
+    ///
+    /// # Errors
+    /// As for [`load`].
+    pub fn prove(&mut self, proofs: Vec<Proof>) -> Result<(), String> {
+        self.proofs = proofs;
+        self.replace()
+    }
+
+    fn replace(&mut self) -> Result<(), String> {
+        let current = configured(&self.pairs, self.awaited.as_ref(), &self.proofs)?;
+        self.current.send_replace(current);
+        Ok(())
     }
 }
 
-fn written(pairs: &[Pair]) -> Vec<Option<SystemTime>> {
-    let files = pairs.iter().flat_map(|pair| [&pair.certificate, &pair.key]);
+fn written<'a>(pairs: impl Iterator<Item = &'a Pair>) -> Vec<Option<SystemTime>> {
+    let files = pairs.flat_map(|pair| [&pair.certificate, &pair.key]);
     files.map(|file| fs::metadata(file).and_then(|data| data.modified()).ok()).collect()
 }
 
-fn configured(pairs: &[Pair]) -> Result<Arc<ServerConfig>, String> {
-    let keys = pairs.iter().map(|pair| read(pair).map(Arc::new)).collect::<Result<_, _>>()?;
+fn configured(
+    pairs: &[Pair],
+    awaited: Option<&Pair>,
+    proofs: &[Proof],
+) -> Result<Arc<ServerConfig>, String> {
+    let there = awaited.filter(|pair| pair.certificate.exists());
+    let keys = pairs.iter().chain(there).map(|pair| read(pair).map(Arc::new));
+    let keys = keys.collect::<Result<_, _>>()?;
+    let proofs = proofs.iter().map(proof).collect::<Result<Vec<_>, _>>()?;
+    let proving = (!proofs.is_empty()).then(|| PROVING.to_vec());
     let provider = Arc::new(ring::default_provider());
     let versions = [&version::TLS13, &version::TLS12];
     let cannot = |error: rustls::Error| format!("TLS cannot be set up: {error}");
     let builder = ServerConfig::builder_with_provider(provider);
     let builder = builder.with_protocol_versions(&versions).map_err(cannot)?;
-    let mut config = builder.with_no_client_auth().with_cert_resolver(Arc::new(ByName(keys)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let by_name = Arc::new(ByName { keys, proofs });
+    let mut config = builder.with_no_client_auth().with_cert_resolver(by_name);
+    config.alpn_protocols = [b"http/1.1".to_vec()].into_iter().chain(proving).collect();
     // A returning client brings its session along, encrypted; the server keeps none.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = ring::Ticketer::new().map_err(cannot)?;
@@ -155,15 +222,7 @@ fn configured(pairs: &[Pair]) -> Result<Arc<ServerConfig>, String> {
 
 fn read(pair: &Pair) -> Result<CertifiedKey, String> {
     let Pair { certificate, key } = pair;
-    let pem = contents(certificate)?;
-    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
-    let chain = chain.map_err(|_| format!("{}: no valid PEM file", certificate.display()))?;
-    if chain.is_empty() {
-        return Err(format!(
-            "{}: contains no certificate; it should be a PEM file that begins with one",
-            certificate.display()
-        ));
-    }
+    let chain = chain(certificate)?;
     let secret = PrivateKeyDer::from_pem_slice(&contents(key)?)
         .map_err(|_| format!("{}: contains no private key in PEM format", key.display()))?;
     CertifiedKey::from_der(chain, secret, &ring::default_provider()).map_err(|error| {
@@ -177,6 +236,31 @@ fn read(pair: &Pair) -> Result<CertifiedKey, String> {
     })
 }
 
+/// The certificate of a proof contains an extension that says what it is, which no other reader
+/// has to understand; so it is not checked.
+fn proof(proof: &Proof) -> Result<(String, Arc<CertifiedKey>), String> {
+    let Proof { name, certificate, key } = proof;
+    let key = PrivatePkcs8KeyDer::from(key.clone()).into();
+    let key = ring::sign::any_supported_type(&key);
+    let key = key.map_err(|error| format!("{name} cannot be proved: {error}"))?;
+    let chain = vec![CertificateDer::from(certificate.clone())];
+    Ok((name.clone(), Arc::new(CertifiedKey::new(chain, key))))
+}
+
+/// A certificate and those of its issuers: one at least.
+fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let pem = contents(file)?;
+    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();
+    let chain = chain.map_err(|_| format!("{}: no valid PEM file", file.display()))?;
+    if chain.is_empty() {
+        return Err(format!(
+            "{}: contains no certificate; it should be a PEM file that begins with one",
+            file.display()
+        ));
+    }
+    Ok(chain)
+}
+
 fn contents(file: &Path) -> Result<Vec<u8>, String> {
     let cannot = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
     let size = fs::metadata(file).map_err(|error| cannot(&error))?.len();
@@ -186,12 +270,22 @@ fn contents(file: &Path) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| cannot(&error))
 }
 
-/// All certificates, the one for clients without a known name first.
+/// All certificates.
 #[derive(Debug)]
-struct ByName(Vec<Arc<CertifiedKey>>);
+struct ByName {
+    /// The one for clients without a known name first.
+    keys: Vec<Arc<CertifiedKey>>,
+    /// By host name.
+    proofs: Vec<(String, Arc<CertifiedKey>)>,
+}
 
 impl ResolvesServerCert for ByName {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if hello.alpn().is_some_and(|mut offered| offered.any(|protocol| protocol == PROVING)) {
+            let name = hello.server_name()?;
+            let proof = self.proofs.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            return proof.map(|(_, proof)| proof.clone());
+        }
         let name = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
         let is_for = |key: &&Arc<CertifiedKey>| {
             let certificate = key.end_entity_cert().ok();
@@ -200,6 +294,6 @@ impl ResolvesServerCert for ByName {
                 certificate.verify_is_valid_for_subject_name(name).is_ok()
             })
         };
-        self.0.iter().find(is_for).or(self.0.first()).cloned()
+        self.keys.iter().find(is_for).or(self.keys.first()).cloned()
     }
 }

@@ -8,7 +8,7 @@ _shanty() {
     --log-format) COMPREPLY=($(compgen -W "text json" -- "$word")) ;;
     --limits) COMPREPLY=($(compgen -W "on off" -- "$word")) ;;
     --backup-dir) COMPREPLY=($(compgen -d -- "$word")) ;;
-    --config | --db | --*-file | backup | verify | restore | export | import)
+    --config | --db | --*-file | --tls-* | --acme-ca | backup | verify | restore | export | import)
         COMPREPLY=($(compgen -f -- "$word")) ;;
     admin) COMPREPLY=($(compgen -W "make-owner make-admin revoke invite recover" -- "$word")) ;;
     --registration) COMPREPLY=($(compgen -W "open invite closed" -- "$word")) ;;

@@ -176,16 +176,17 @@ pub(super) fn page(config: &Config, options: &Options) -> Result<String, String>
         }
         return Ok(format!("{}/", url.trim_end_matches('/')));
     }
-    let tls = !config.tls_certificates.is_empty();
-    let port = config.listen.port();
+    let tls = !config.tls_certificates.is_empty() || !config.acme_hosts.is_empty();
+    let (port, base) = (config.listen.port(), &config.base_path);
     let is_local = |host: &&String| host.starts_with("localhost") || host.starts_with("127.");
-    match config.hosts.iter().find(|host| !is_local(host)) {
+    let known = config.hosts.iter().find(|host| !is_local(host)).or(config.acme_hosts.first());
+    Ok(match known {
         // Without a port it is the usual one, where a proxy does the TLS.
-        Some(host) if tls || !host.contains(':') => Ok(format!("https://{host}/")),
-        Some(host) => Ok(format!("http://{host}/")),
-        None if tls => Ok(format!("https://localhost:{port}/")),
-        None => Ok(format!("http://localhost:{port}/")),
-    }
+        Some(host) if tls || !host.contains(':') => format!("https://{host}{base}/"),
+        Some(host) => format!("http://{host}{base}/"),
+        None if tls => format!("https://localhost:{port}{base}/"),
+        None => format!("http://localhost:{port}{base}/"),
+    })
 }
 
 #[cfg(test)]
@@ -277,6 +278,9 @@ mod tests {
         ] {
             assert_eq!(found.as_deref(), Ok(expected));
         }
+        let hosts = vec!["a.org".to_owned()];
+        let below = Config { hosts, base_path: "/chat".to_owned(), ..Config::default() };
+        assert_eq!(page(&below, &Options::new()).as_deref(), Ok("https://a.org/chat/"));
         for wrong in ["b.org", "https://b.org/#/", ""] {
             with(&[], false, Some(wrong)).expect_err("no address of a page");
         }

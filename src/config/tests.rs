@@ -60,6 +60,9 @@ fn defaults_then_environment_then_flags() {
     assert_eq!(ports, ["https://a", "http://b", "https://c:80", "http://[::1]:443"]);
     let hosts = config(&["--host", "A.example", "--host=[::1]:80"], &[("SHANTY_HOST", "b")]).hosts;
     assert_eq!(hosts, ["a.example", "[::1]:80"]);
+    for (path, kept) in [("/", ""), ("/chat", "/chat"), ("/a/b-c.d/", "/a/b-c.d")] {
+        assert_eq!(config(&["--base-path", path], &[]).base_path, kept);
+    }
     let networks = |text: &str| Network::parse(text).expect("networks");
     let proxies = [("SHANTY_TRUSTED_PROXY", "10.0.0.0/8 ::1")];
     let trusted = config(&[], &proxies).trusted_proxies;
@@ -67,6 +70,16 @@ fn defaults_then_environment_then_flags() {
     let trusted = config(&["--trusted-proxy", "private"], &proxies).trusted_proxies;
     assert_eq!(trusted, networks("private"));
     assert_eq!(config(&[], &[]).trusted_proxies, networks("loopback"));
+    let by_header = ["--auth-header", "Remote-User", "--trusted-proxy", "10.0.0.1"];
+    let read = config(&by_header, &[]);
+    assert_eq!(read.auth_header.as_deref(), Some("remote-user"));
+    assert_eq!(read.registration, Some("closed"), "only the proxy lets people in");
+    let read = config(&by_header, &[("SHANTY_REGISTRATION", "open")]);
+    assert_eq!(read.registration, Some("open"), "unless the operator says otherwise");
+    let acme = ["--acme", "Chat.Example.org", "--acme=b.example", "--hsts"];
+    let acme = config(&acme, &[("SHANTY_ACME_CONTACT", "mailto:ann@example.org")]);
+    assert_eq!(acme.acme_hosts, ["chat.example.org", "b.example"]);
+    assert_eq!(acme.acme_contact.as_deref(), Some("ann@example.org"));
     let retained = config(&["--retain-days", "30"], &[("SHANTY_RETAIN_MESSAGES", "9")]);
     assert_eq!((retained.retain_days, retained.retain_messages), (Some(30), Some(9)));
     for (size, bytes) in
@@ -175,7 +188,7 @@ fn a_word_that_is_no_flag_is_a_chore() {
 
 #[test]
 fn wrong_words_say_what_would_be_right() {
-    let cases: [(&[&str], &str); 37] = [
+    let cases: [(&[&str], &str); 51] = [
         (&["--listen", "nowhere"], "127.0.0.1:7777"),
         (&["--sync", "maybe"], "full or normal"),
         (&["--log", "loud"], "debug"),
@@ -204,6 +217,20 @@ fn wrong_words_say_what_would_be_right() {
         (&["--origin", "https://*.example.org"], "https://chat.example.org"),
         (&["--host", "https://chat.example.org"], "chat.example.org"),
         (&["--host", ""], "chat.example.org"),
+        (&["--base-path", "chat"], "/chat"),
+        (&["--base-path", "//"], "/chat"),
+        (&["--base-path", "/a/../b"], "/chat"),
+        (&["--base-path", "/a%20b"], "/chat"),
+        (&["--auth-header", "Remote-User"], "--trusted-proxy"),
+        (&["--auth-header", "Cookie", "--trusted-proxy", "::1"], "Remote-User"),
+        (&["--auth-header", "Sec-Fetch-Site", "--trusted-proxy", "::1"], "Remote-User"),
+        (&["--auth-header", "Remote User", "--trusted-proxy", "::1"], "Remote-User"),
+        (&["--acme", "10.0.0.1"], "chat.example.org"),
+        (&["--acme", "*.example.org"], "chat.example.org"),
+        (&["--acme", "chat.example.org:443"], "chat.example.org"),
+        (&["--acme-contact", "somebody"], "e-mail"),
+        (&["--acme-directory", "http://ca.example/dir"], "https://"),
+        (&["--hsts"], "--acme"),
         (&["--trusted-proxy", "10.0.0.0/64"], "10.0.0.0/8"),
         (&["--trusted-proxy", "proxy.example"], "10.0.0.0/8"),
         (&["--ping-interval", "70000"], "less than --pong-deadline"),

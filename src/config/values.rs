@@ -16,6 +16,46 @@ pub(super) fn origin(value: &str) -> Option<String> {
     (!place.is_empty() && !place.contains(harmful)).then(|| format!("{scheme}://{place}"))
 }
 
+/// A host name in lower case, for which an authority can issue a certificate.
+pub(super) fn domain(value: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let good = |label: &str| !label.is_empty() && label.bytes().all(plain);
+    let name = value.contains('.') && value.split('.').all(good) && value.len() < 254;
+    let number = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    (name && !number).then(|| value.to_ascii_lowercase())
+}
+
+/// An e-mail address, as far as that matters here.
+pub(super) fn mailbox(value: &str) -> Option<String> {
+    let (name, host) = value.strip_prefix("mailto:").unwrap_or(value).split_once('@')?;
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>,;:?&".contains(&byte);
+    let good = !name.is_empty() && name.bytes().all(plain) && domain(host).is_some();
+    good.then(|| format!("{name}@{host}"))
+}
+
+/// The name of a header for one purpose, in lower case; `None` for one that has a meaning already.
+pub(super) fn header(value: &str) -> Option<String> {
+    let name = value.to_ascii_lowercase();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let known = ["authorization", "connection", "cookie", "expect", "host", "origin", "upgrade"];
+    let families = ["accept", "content-", "forwarded", "if-", "sec-", "transfer-"];
+    let addresses = ["x-forwarded-for", "x-real-ip"];
+    let taken = known.contains(&&*name)
+        || addresses.contains(&&*name)
+        || families.iter().any(|family| name.starts_with(family));
+    (!name.is_empty() && name.bytes().all(plain) && !taken).then_some(name)
+}
+
+/// A path without a slash at its end; empty for `/`. `None` for one that browsers and proxies could
+/// write in another way, too.
+pub(super) fn base_path(value: &str) -> Option<String> {
+    let path = value.strip_suffix('/').unwrap_or(value);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let good = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(plain);
+    let parts = path.strip_prefix('/');
+    (value == "/" || parts.is_some_and(|parts| parts.split('/').all(good))).then(|| path.to_owned())
+}
+
 /// A valid `Host` header in lower case; `None` for a URL or a pattern.
 pub(super) fn host(value: &str) -> Option<String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);

@@ -16,9 +16,9 @@ use crate::connection::socket::{Connection, Ready};
 use crate::crypto;
 use crate::http::{self, Framing, Method, Phase, Reader, Reject, Request, Response};
 use crate::hub::SubscriptionGuard;
+use crate::limits::edge::HSTS_SECS;
 use crate::limits::{
-    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, HSTS_SECS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS,
-    RETRY_AFTER_MS,
+    BODY_DEADLINE_MS, HEAD_DEADLINE_MS, IDLE_DEADLINE_MS, RESERVE_DEADLINE_MS, RETRY_AFTER_MS,
 };
 use crate::log;
 use crate::protocol::{self, Outcome, StreamScript};
@@ -72,7 +72,10 @@ pub(super) async fn serve(
             Ok(Some(mut request)) => {
                 connection.enter(Stage::Busy);
                 request.secure = connection.is_secure();
-                let outcome = admitted(shared, connection, place, &request).await;
+                let outcome = match protocol::enter(&shared.service, &mut request) {
+                    Some(elsewhere) => Outcome::Response(elsewhere),
+                    None => admitted(shared, connection, place, &request).await,
+                };
                 let outcome = strict(shared, &request, outcome);
                 let framing = framing(shared, place, &request);
                 match outcome {
@@ -202,7 +205,8 @@ fn redirect(shared: &Shared, request: &Request) -> Response {
     }
     let port = if port == 443 { String::new() } else { format!(":{port}") };
     let query = if request.query.is_empty() { "" } else { "?" };
-    let target = format!("https://{host}{port}{}{query}{}", request.path, request.query);
+    let base = &config.base_path;
+    let target = format!("https://{host}{port}{base}{}{query}{}", request.path, request.query);
     Response::new(308).header("Location", target)
 }
 

@@ -9,6 +9,7 @@
 mod answer;
 mod http;
 mod lag;
+mod proxy_header;
 mod slots;
 mod socket;
 mod stream;
@@ -29,6 +30,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::chat::{Seq, SubscriptionId};
 use crate::connection::http::Next;
+pub use crate::connection::proxy_header::LOCAL_HEADER;
 use crate::connection::slots::{Addresses, Place};
 pub use crate::connection::slots::{Connections, Gate, Slot, Slots};
 #[cfg(test)]
@@ -162,7 +164,12 @@ pub async fn serve(shared: Rc<Shared>, connection: Rc<Connection>, slot: Slot) {
     let mut deadline = pin!(tokio::time::sleep(Duration::ZERO));
     let (present, mut place) = (Present(&shared, &connection), Place::new(slot));
     let http = Counted::new(&shared, "http", "");
-    let next = Box::pin(http::serve(&shared, &connection, &mut place)).await;
+    // Boxed: an idle websocket must not pay for the phases before it.
+    let introduced = Box::pin(proxy_header::take(&shared, &connection, &place)).await;
+    let next = match introduced {
+        true => Box::pin(http::serve(&shared, &connection, &mut place)).await,
+        false => None,
+    };
     drop(http);
     match next {
         None => {}

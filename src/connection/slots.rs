@@ -139,11 +139,9 @@ impl Place {
     /// Counts the connection for the peer's address. `false`: that address has no slot left. A
     /// proxy and this machine itself have no bound.
     pub fn is_the_peers(&mut self, shared: &Shared, connection: &Connection) -> bool {
-        let from = connection.from();
-        let source = Source::of(from);
-        if source == Source::Local || protocol::is_proxy(&shared.service, from) {
+        let Some(source) = protocol::slot_source(&shared.service, connection.from()) else {
             return true;
-        }
+        };
         self.address = shared.addresses.take(source);
         self.address.is_some()
     }

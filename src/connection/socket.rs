@@ -21,7 +21,7 @@ mod transport;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -42,6 +42,7 @@ use crate::limits::{
     BATCH_MS, CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
 };
 use crate::outgoing::{Budget, Outgoing};
+use crate::protocol::Peer;
 use crate::tls::Tls;
 
 /// The phase of the connection, which decides what it may write.
@@ -69,6 +70,9 @@ pub struct Connection {
     /// Whether a subscription of one room has missed anything.
     hearing: Hearing,
     transport: Transport,
+    /// What a proxy has said before the first byte, if anything: the client, and whether it came
+    /// through TLS.
+    introduced: Cell<(Option<Peer>, bool)>,
     outgoing: RefCell<Outgoing>,
     told_bytes: Cell<usize>,
     flow: Cell<Flow>,
@@ -113,6 +117,7 @@ impl Connection {
             stream_cursor: RefCell::new(None),
             hearing: Hearing::new(unsent),
             transport: Transport::new(stream, tls),
+            introduced: Cell::new((None, false)),
             outgoing: RefCell::new(Outgoing::new(unsent)),
             told_bytes: Cell::new(0),
             flow: Cell::new(Flow::Corked),
@@ -125,14 +130,21 @@ impl Connection {
         }
     }
 
-    /// The peer's address; unspecified if the peer is gone already.
-    pub(super) fn from(&self) -> IpAddr {
-        self.transport.peer().unwrap_or(Ipv4Addr::UNSPECIFIED.into())
+    /// The peer; its address is unspecified if it is gone already.
+    pub(super) fn from(&self) -> Peer {
+        let address = || self.transport.peer().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+        self.introduced.get().0.unwrap_or_else(|| Peer::Socket(address()))
     }
 
-    /// Whether TLS protects the connection.
+    /// A proxy says who the client is, unless it is the proxy itself; `secure`: the client came to
+    /// the proxy through TLS.
+    pub(super) fn introduce(&self, client: Option<Peer>, secure: bool) {
+        self.introduced.set((client, secure));
+    }
+
+    /// Whether TLS protects the connection, from the client on.
     pub(super) fn is_secure(&self) -> bool {
-        self.transport.is_secure()
+        self.transport.is_secure() || self.introduced.get().1
     }
 
     /// Whether the client speaks plain HTTP to a server that has certificates.
@@ -423,7 +435,16 @@ impl Connection {
 
     /// Reads the available input. `None`: there is none; `Some(0)` is its end.
     pub(super) fn read(&self, buffer: &mut [u8]) -> Option<usize> {
-        match self.transport.read(buffer) {
+        self.received(self.transport.read(buffer))
+    }
+
+    /// The same from the socket itself, before TLS begins.
+    pub(super) fn read_plain(&self, buffer: &mut [u8]) -> Option<usize> {
+        self.received(self.transport.read_plain(buffer))
+    }
+
+    fn received(&self, read: io::Result<usize>) -> Option<usize> {
+        match read {
             Ok(count) => Some(count),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
             Err(_) => {

@@ -11,8 +11,13 @@ use crate::limits::operating::{HEALTH_BYTES_MAX, HEALTH_DEADLINE_MS};
 /// # Errors
 /// Why there is no answer, and what to do.
 pub(super) fn get(url: &str) -> Result<(u16, String), String> {
+    get_after(&[], url)
+}
+
+/// The same after some other bytes.
+pub(super) fn get_after(greeting: &[u8], url: &str) -> Result<(u16, String), String> {
     let (host, path) = parts(url)?;
-    let answer = exchange(&host, &path).map_err(|error| match error.kind() {
+    let answer = exchange(&host, greeting, &path).map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => {
             format!("nothing listens at {host}: start the server, or name its address")
         }
@@ -39,7 +44,7 @@ fn parts(url: &str) -> Result<(String, String), String> {
     Ok((host, if path.is_empty() { "/readyz".to_owned() } else { format!("/{path}") }))
 }
 
-fn exchange(host: &str, path: &str) -> io::Result<Vec<u8>> {
+fn exchange(host: &str, greeting: &[u8], path: &str) -> io::Result<Vec<u8>> {
     let patience = Duration::from_millis(HEALTH_DEADLINE_MS);
     let mut last = io::Error::from(io::ErrorKind::NotFound);
     for address in host.to_socket_addrs()? {
@@ -53,7 +58,7 @@ fn exchange(host: &str, path: &str) -> io::Result<Vec<u8>> {
         stream.set_read_timeout(Some(patience))?;
         stream.set_write_timeout(Some(patience))?;
         let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes())?;
+        stream.write_all(&[greeting, head.as_bytes()].concat())?;
         let mut answer = Vec::new();
         stream.take(HEALTH_BYTES_MAX).read_to_end(&mut answer)?;
         return Ok(answer);

@@ -38,7 +38,7 @@ pub(super) fn examine(url: &str) -> Vec<(&'static str, Finding)> {
     vec![
         ("proxy", reached),
         ("client address", ask("/metrics", &[]).and_then(client_address)),
-        ("scheme", ask("/", &[]).and_then(|answer| scheme_known(scheme, &answer))),
+        ("scheme", ask("/api/logout", &[]).and_then(|answer| scheme_known(scheme, &answer))),
         ("host name", {
             let from = format!("Origin: {origin}");
             // Nobody has room 0, and nobody is logged in.
@@ -100,16 +100,16 @@ fn client_address(answer: Answer) -> Finding {
     }
 }
 
-/// The server marks a browser that comes over TLS.
+/// The server takes away the cookie of a client that has none, too: over TLS a `Secure` one.
 fn scheme_known(scheme: &str, answer: &Answer) -> Finding {
-    let marked = answer.head.contains("__Host-shanty=");
+    let secure = answer.head.contains("; Secure");
     match scheme {
         "http" => {
             Err("keys and messages cross the network unencrypted: let the proxy do TLS, and \
                        name its https:// address here"
                 .to_owned())
         }
-        _ if marked => Ok("the server knows that clients come over TLS".to_owned()),
+        _ if secure => Ok("the server knows that clients come over TLS".to_owned()),
         _ => Err("the server does not know that clients come over TLS, so its cookie is not \
                   Secure: let the proxy set X-Forwarded-Proto"
             .to_owned()),
@@ -172,8 +172,8 @@ mod tests {
         ] {
             assert!(finding.is_err_and(|error| error.contains(says)), "{says}");
         }
-        let marked = answer(200, "HTTP/2 200\r\nset-cookie: __Host-shanty=e; Path=/");
-        assert!(scheme_known("https", &marked).is_ok());
+        let secure = answer(200, "HTTP/2 200\r\nset-cookie: session=; Path=/chat/; Secure");
+        assert!(scheme_known("https", &secure).is_ok());
         assert!(client_address(answer(404, "")).is_ok() && host_name(answer(401, "")).is_ok());
         assert!(websockets(answer(422, "")).is_ok());
     }

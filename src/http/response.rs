@@ -180,6 +180,12 @@ impl Response {
         self
     }
 
+    /// Changes the values of a header that was added.
+    pub fn rewrite(&mut self, name: &str, change: impl Fn(String) -> String) {
+        let all = self.headers.iter_mut().filter(|(known, _)| *known == name);
+        all.for_each(|(_, value)| *value = change(std::mem::take(value)));
+    }
+
     /// Ends the connection after this response.
     pub fn close(mut self) -> Response {
         self.close = true;

@@ -15,3 +15,6 @@ pub const BACKUP_RETRY_MS: u64 = 3_600_000;
 pub const HEALTH_DEADLINE_MS: u64 = 5_000;
 /// ... and how much of it they read.
 pub const HEALTH_BYTES_MAX: u64 = 64 * 1024;
+
+/// A certificate that expires sooner should have been renewed: `shanty doctor` says so.
+pub const CERTIFICATE_AGE_SECS: u64 = 14 * 24 * 3_600;

@@ -7,8 +7,8 @@
 use crate::chat::{Caller, call};
 use crate::crypto::{self, KeyHash};
 use crate::http::{Request, Response};
-use crate::hub::HubHandle;
 use crate::limits::{COOKIE_TTL_SECS, COOKIES_TRIED_MAX};
+use crate::protocol::{Context, Service, base_path};
 use crate::time::Time;
 
 /// The plain name.
@@ -25,42 +25,63 @@ const HOST_ONLY: &str = "__Host-session";
 const MARK: &str = "__Host-shanty";
 
 /// Sets the cookie of a session that begins now.
-pub(super) fn give(response: Response, request: &Request, key: &str, epoch: &str) -> Response {
+pub(super) fn give(
+    response: Response,
+    request: &Request,
+    key: &str,
+    service: &Service,
+) -> Response {
     let expires = Time::now().plus_secs(COOKIE_TTL_SECS);
-    mark(set(response, request, key, expires), request, epoch)
+    let path = base_path::cookie_path(&service.config);
+    mark(set(response, request, &path, key, expires), request, service)
 }
 
-/// Marks a browser that came over TLS, unless it has sent the mark.
-pub(super) fn mark(response: Response, request: &Request, epoch: &str) -> Response {
-    if !over_tls(request) || is_marked(request, epoch) {
+/// Marks a browser that came over TLS, unless it has sent the mark, or the server itself stands
+/// below a path.
+pub(super) fn mark(response: Response, request: &Request, service: &Service) -> Response {
+    let below = !service.config.base_path.is_empty();
+    if below || !over_tls(request) || is_marked(request, service) {
         return response;
     }
     let expires = Time::now().plus_secs(COOKIE_TTL_SECS).http_date();
+    let epoch = &service.epoch;
     let line = format!("{MARK}={epoch}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}; Secure");
     response.header("Set-Cookie", line)
 }
 
-fn is_marked(request: &Request, epoch: &str) -> bool {
-    request.cookies(MARK).any(|log| log == epoch)
+/// Whether the browser is marked. (Below a path it may be from an earlier time.)
+fn is_marked(request: &Request, service: &Service) -> bool {
+    let below = !service.config.base_path.is_empty();
+    !below && request.cookies(MARK).any(|log| log == service.epoch)
 }
 
 /// Removes the cookie: its expiry has passed (RFC 6265 section 4.1.2.1).
-pub(super) fn take_away(response: Response, request: &Request) -> Response {
-    set(response, request, "", Time(0))
+pub(super) fn take_away(response: Response, request: &Request, service: &Service) -> Response {
+    set(response, request, &base_path::cookie_path(&service.config), "", Time(0))
 }
 
 /// Over TLS the cookie is set under both names. Below a path, to which a proxy restricts the
 /// cookie, browsers refuse the `__Host-` name and keep the plain one, which programs also use. If a
-/// browser has both, the `__Host-` one counts, as no other host can have set it.
-pub(super) fn set(response: Response, request: &Request, key: &str, expires: Time) -> Response {
+/// browser has both, the `__Host-` one counts, as no other host can have set it. Where the server
+/// itself stands below a path, it sets the plain one only.
+pub(super) fn set(
+    response: Response,
+    request: &Request,
+    path: &str,
+    key: &str,
+    expires: Time,
+) -> Response {
     let expires = expires.http_date();
     let line = |name: &str, secure: &str| {
-        format!("{name}={key}; Path=/; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
+        format!("{name}={key}; Path={path}; HttpOnly; SameSite=Lax; Expires={expires}{secure}")
     };
     if !over_tls(request) {
         return response.header("Set-Cookie", line(PLAIN, ""));
     }
-    let response = response.header("Set-Cookie", line(HOST_ONLY, "; Secure"));
+    let response = match path {
+        "/" => response.header("Set-Cookie", line(HOST_ONLY, "; Secure")),
+        _ => response,
+    };
     response.header("Set-Cookie", line(PLAIN, "; Secure"))
 }
 
@@ -82,8 +103,8 @@ fn over_tls(request: &Request) -> bool {
 /// The hash of the session key in a request's cookie. Of several cookies the first known one
 /// counts; if none is known, the first, which is then refused as unknown. From a [marked](MARK)
 /// browser only the `__Host-` cookie counts.
-pub(super) async fn shown(hub: &HubHandle, request: &Request, epoch: &str) -> Option<KeyHash> {
-    let plain = request.cookies(PLAIN).filter(|_| !is_marked(request, epoch));
+pub(super) async fn shown(context: &Context, request: &Request) -> Option<KeyHash> {
+    let plain = request.cookies(PLAIN).filter(|_| !is_marked(request, context));
     let mut sent: Vec<&str> =
         request.cookies(HOST_ONLY).chain(plain).filter(|key| !key.is_empty()).collect();
     sent.dedup(); // Over TLS a browser sends the same key under both names.
@@ -93,7 +114,7 @@ pub(super) async fn shown(hub: &HubHandle, request: &Request, epoch: &str) -> Op
     if keys.len() < 2 {
         return keys.first().copied().or(first);
     }
-    match hub.call(Caller::Nobody, call::KnownKey { keys }).await {
+    match context.hub.call(Caller::Nobody, call::KnownKey { keys }).await {
         Ok(known) => known.or(first),
         // The next call is refused for the same reason.
         Err(_) => first,

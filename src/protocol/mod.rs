@@ -9,6 +9,7 @@
 //! Every protocol has one table of its [`routes`]. To add a request, write its handler, and its
 //! line in that table.
 
+mod base_path;
 #[cfg(feature = "chitchat")]
 mod chitchat;
 mod closing;
@@ -28,9 +29,9 @@ mod source;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
+mod vouched;
 pub mod web;
 
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -52,6 +53,7 @@ pub use crate::protocol::lagging::{Missed, missed};
 pub(crate) use crate::protocol::native::{Excerpt, LINES, Lines};
 use crate::protocol::passwords::{Busy, Passwords, Place};
 use crate::protocol::routes::{Route, Routed};
+pub use crate::protocol::source::Peer;
 pub use crate::protocol::stream::{PageRead, StreamPage, StreamScript};
 use crate::store::{Health, Readers};
 
@@ -84,6 +86,8 @@ pub(crate) struct Protocol {
     refused: fn(Reject) -> Response,
     /// The response to a foreign page that would act for its visitor.
     foreign: fn() -> Response,
+    /// The response to a person whom the core does not let in.
+    turned_away: fn(Refusal) -> Response,
 }
 
 /// The future of an outcome.
@@ -137,8 +141,11 @@ pub struct Context {
     pub hub: HubHandle,
     /// The request's source.
     source: Source,
-    /// The hash of the session key in the request's cookie.
+    /// The hash of the session key in the request's cookie; or of the session of the person whom a
+    /// trusted proxy names.
     session: Option<KeyHash>,
+    /// Whether a proxy names the person.
+    vouched: bool,
     service: Rc<Service>,
 }
 
@@ -210,7 +217,7 @@ impl Service {
     /// The context for a request from that source without a cookie.
     pub fn context(self: &Rc<Self>, source: Source) -> Context {
         let hub = self.hub.from_source(source);
-        Context { hub, source, session: None, service: self.clone() }
+        Context { hub, source, session: None, vouched: false, service: self.clone() }
     }
 }
 
@@ -274,12 +281,14 @@ impl From<Response> for Outcome {
 /// request may take. HEAD is answered as GET; the caller omits the content.
 pub async fn respond(
     service: &Rc<Service>,
-    from: IpAddr,
+    from: Peer,
     subscription: SubscriptionId,
     request: &Request,
 ) -> Outcome {
-    let readable =
-        |response| origins::readable(&service.config.origins, request.header("origin"), response);
+    let readable = |response| {
+        let response = base_path::complete(&service.config, response);
+        origins::readable(&service.config.origins, request.header("origin"), response)
+    };
     match answer(service, from, subscription, request).await {
         Outcome::Response(response) => Outcome::Response(readable(response)),
         Outcome::Stream { response, subscription, script } => {
@@ -290,25 +299,39 @@ pub async fn respond(
     }
 }
 
+/// Takes the base path off a request that has been read. Returns the response, if the request is
+/// for nothing below that path.
+pub fn enter(service: &Service, request: &mut Request) -> Option<Response> {
+    base_path::enter(&service.config, request)
+}
+
 /// The response to an unreadable request, with its path and `Origin` as far as they were read. The
 /// caller knows whether the connection goes on.
 pub fn unread(service: &Service, path: &str, origin: Option<&str>, reject: Reject) -> Response {
+    let path = base_path::inside(&service.config, path);
     origins::readable(&service.config.origins, origin, refused(path, reject))
 }
 
 /// The source of a request.
-pub fn source(service: &Service, from: IpAddr, request: &Request) -> Source {
+pub fn source(service: &Service, from: Peer, request: &Request) -> Source {
     source::of(from, &request.headers, &service.config.trusted_proxies)
 }
 
-/// Whether a peer is a trusted proxy: then only its requests name their clients.
-pub fn is_proxy(service: &Service, from: IpAddr) -> bool {
-    source::is_trusted(from.to_canonical(), &service.config.trusted_proxies)
+/// Whether a peer is a trusted proxy: then it, or its requests, name the clients.
+pub fn is_proxy(service: &Service, from: Peer) -> bool {
+    from.is_trusted(&service.config.trusted_proxies)
+}
+
+/// The source that a connection counts for until a request names another; `None`: as many of them
+/// as there are slots.
+pub fn slot_source(service: &Service, from: Peer) -> Option<Source> {
+    let source = from.source();
+    (source != Source::Local && !is_proxy(service, from)).then_some(source)
 }
 
 async fn answer(
     service: &Rc<Service>,
-    from: IpAddr,
+    from: Peer,
     subscription: SubscriptionId,
     request: &Request,
 ) -> Outcome {
@@ -326,7 +349,18 @@ async fn answer(
     }
     let source = source::of(from, &request.headers, &service.config.trusted_proxies);
     let mut context = service.context(source);
-    context.session = cookies::shown(&context.hub, request, &context.epoch).await;
+    // The page itself is for everybody; and who watches over the server is no person.
+    let watches = matches!(path[..], ["healthz" | "readyz" | "metrics"]);
+    if protocol_of(&path).is_some() && !watches {
+        match vouched::session(&context, from, request, &path).await {
+            Ok(session) => context.session = session,
+            Err(response) => return Outcome::Response(response),
+        }
+        context.vouched = context.session.is_some();
+    }
+    if !context.vouched {
+        context.session = cookies::shown(&context, request).await;
+    }
     route(&context, subscription, request, &path).await
 }
 
@@ -346,7 +380,7 @@ async fn route(
     let page = web::respond(request, path);
     // Opening the page marks the browser before its first request to a protocol.
     let opens = path.len() <= 1;
-    Outcome::Response(if opens { cookies::mark(page, request, &context.epoch) } else { page })
+    Outcome::Response(if opens { cookies::mark(page, request, context) } else { page })
 }
 
 /// The response to an unreadable request, in the format of its path's protocol.

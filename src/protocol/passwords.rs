@@ -8,7 +8,7 @@
 mod memory;
 mod queue;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::chat::{RoomId, Source, Visibility};
 use crate::crypto;
@@ -27,6 +27,8 @@ pub const NOBODYS_HASH: &str = "$argon2id$v=19$m=7168,t=5,p=1$zXF07ougm/3isna/D/
 #[derive(Clone)]
 pub struct Passwords {
     jobs: mpsc::Sender<Job>,
+    /// The length of the thread's queue.
+    queued: watch::Receiver<usize>,
 }
 
 /// Too many are waiting already; try again.
@@ -86,8 +88,15 @@ impl Passwords {
         // A connection has one request at a time, so the channel is never full.
         let (jobs, arriving) = mpsc::channel(CONNECTIONS_MAX);
         let thread = std::thread::Builder::new().name("passwords".to_owned());
-        thread.spawn(move || run(arriving)).expect("a thread for passwords");
-        Passwords { jobs }
+        let (queue, queued) = watch::channel(0);
+        thread.spawn(move || run(arriving, queue)).expect("a thread for passwords");
+        Passwords { jobs, queued }
+    }
+
+    /// How many are waiting.
+    pub fn waiting(&self) -> usize {
+        let arriving = self.jobs.max_capacity() - self.jobs.capacity();
+        arriving + *self.queued.borrow()
     }
 
     /// Hashes a password with a random salt, as a PHC string.
@@ -160,13 +169,15 @@ impl Default for Passwords {
 }
 
 /// Does one job after the other until all handles are dropped.
-fn run(mut arriving: mpsc::Receiver<Job>) {
+fn run(mut arriving: mpsc::Receiver<Job>, queued: watch::Sender<usize>) {
     let (mut queue, mut memory) = (Queue::new(), Memory::default());
     loop {
         while let Ok(job) = arriving.try_recv() {
             take_in(&mut queue, job);
         }
-        match queue.pop() {
+        let next = queue.pop();
+        queued.send_replace(queue.len());
+        match next {
             Some(work) => work.carry_out(&mut memory),
             None => {
                 memory.give_back();
@@ -234,6 +245,24 @@ mod tests {
     fn place(source: u32, room: u64) -> Place {
         let source = Source::of(Ipv4Addr::from(0x0a00_0000 + source).into());
         Place { source, room: Some(RoomId(room)) }
+    }
+
+    #[test]
+    fn the_length_of_the_queue_is_known() {
+        let passwords = Passwords::new();
+        block_on(async {
+            let place = Place { source: Source::of(Ipv4Addr::LOCALHOST.into()), room: None };
+            let hashing = |passwords: Passwords| async move {
+                passwords.hash(place, "land in sight".to_owned()).await
+            };
+            let tasks: Vec<_> = (0..4).map(|_| tokio::spawn(hashing(passwords.clone()))).collect();
+            tokio::task::yield_now().await;
+            assert!(passwords.waiting() >= 2, "one or two are at work or done");
+            for task in tasks {
+                assert!(task.await.expect("a task").is_ok());
+            }
+            assert_eq!(passwords.waiting(), 0);
+        });
     }
 
     #[test]

@@ -27,9 +27,46 @@ const TRACES: [&str; 9] = [
     "x-forwarded-prefix",
 ];
 
+/// The other end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Peer {
+    /// Of the socket itself.
+    Socket(IpAddr),
+    /// A client that a trusted proxy has named before the first byte. Never this machine.
+    Named(IpAddr),
+    /// A client that such a proxy has not named.
+    Unnamed,
+}
+
+impl Peer {
+    /// The client that a proxy names.
+    pub fn named(address: IpAddr) -> Peer {
+        let address = address.to_canonical();
+        if is_a_clients(address) { Peer::Named(address) } else { Peer::Unnamed }
+    }
+
+    /// The address, if there is one.
+    fn address(self) -> Option<IpAddr> {
+        match self {
+            Peer::Socket(address) | Peer::Named(address) => Some(address.to_canonical()),
+            Peer::Unnamed => None,
+        }
+    }
+
+    /// Whether the peer is a trusted proxy, whose headers are believed.
+    pub(super) fn is_trusted(self, trusted: &[Network]) -> bool {
+        self.address().is_some_and(|address| is_trusted(address, trusted))
+    }
+
+    /// The source that the connection counts for before its first request.
+    pub(super) fn source(self) -> Source {
+        self.address().map_or(Source::Unknown, Source::of)
+    }
+}
+
 /// The source of a request from `peer`.
-pub(super) fn of(peer: IpAddr, headers: &Headers, trusted: &[Network]) -> Source {
-    let peer = peer.to_canonical();
+pub(super) fn of(peer: Peer, headers: &Headers, trusted: &[Network]) -> Source {
+    let Some(peer) = peer.address() else { return Source::Unknown };
     if !is_trusted(peer, trusted) {
         // An untrusted peer's headers are ignored. But an untrusted proxy on this machine is not
         // this machine's own request.
@@ -159,7 +196,7 @@ fn is_a_clients(address: IpAddr) -> bool {
     !nobodys && address != IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
-pub(super) fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
+fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
     trusted.iter().any(|network| network.contains(address))
 }
 
@@ -200,7 +237,7 @@ mod tests {
         let trusted: Vec<Network> =
             trusted.split(' ').filter_map(Network::parse).flatten().collect();
         let headers = request("GET /", &lines.replace(" | ", "\n"), "").headers;
-        assert_eq!(of(peer, &headers, &trusted), expected, "{peer}, {lines:?}");
+        assert_eq!(of(Peer::Socket(peer), &headers, &trusted), expected, "{peer}, {lines:?}");
     }
 
     #[test]
@@ -336,6 +373,25 @@ mod tests {
         check("::1", "X-Real-IP: 203.0.113.7", "", Unknown);
     }
 
+    /// A client that a proxy has named before the first byte is a peer like others: what it says
+    /// about itself counts if it is a trusted proxy, too.
+    #[test]
+    fn clients_named_before_the_first_byte() {
+        let of = |peer: Peer, lines: &str, trusted: &str| {
+            let trusted = Network::parse(trusted).expect("networks");
+            of(peer, &request("GET /", lines, "").headers, &trusted)
+        };
+        let named = |address: &str| Peer::named(address.parse().expect("an address"));
+        let lines = "X-Forwarded-For: 203.0.113.9";
+        assert_eq!(of(named("203.0.113.7"), "", "loopback"), at("203.0.113.7"));
+        assert_eq!(of(named("203.0.113.7"), lines, "loopback"), at("203.0.113.7"));
+        assert_eq!(of(named("10.0.0.1"), lines, "10.0.0.0/8"), at("203.0.113.9"));
+        for nobody in ["127.0.0.1", "::1", "0.0.0.0", "::ffff:127.0.0.1", "224.0.0.1"] {
+            assert_eq!(named(nobody), Peer::Unnamed);
+            assert_eq!(of(named(nobody), lines, "loopback"), Unknown);
+        }
+    }
+
     /// A forwarded request never counts as this machine's own.
     #[test]
     fn headers_at_random() {
@@ -350,7 +406,7 @@ mod tests {
         ];
         const WORDS: [&str; 10] = ["127.0.0.1", "::1", ",", ";", "\"", "\\", "for=", "[", "]", "%"];
         let trusted: Vec<Network> = Network::parse("loopback").into_iter().flatten().collect();
-        let peer = "127.0.0.1".parse().expect("an address");
+        let peer = Peer::Socket("127.0.0.1".parse().expect("an address"));
         fuzz(5_000, |dice| {
             let line = dice.text(&SEEDS, &WORDS).replace(|c: char| c.is_control(), " ");
             let Some((name, _)) = line.split_once(':') else { return };

@@ -18,7 +18,7 @@ use crate::http::{Framing, Next, Reader, Request};
 use crate::hub::{Hub, Item, LogHandle, Rounds, SubscriptionGuard, subscription_id};
 use crate::protocol::passwords::Passwords;
 use crate::protocol::{
-    Counters, Outcome, Service, chitchat, codecs, protocol_id, respond, signing_secret,
+    Counters, Outcome, Peer, Service, chitchat, codecs, protocol_id, respond, signing_secret,
 };
 use crate::store::tests::Scratch;
 use crate::store::{Job, LineEnd, line};
@@ -31,7 +31,7 @@ pub(crate) const UPGRADE: &str = "Upgrade: websocket\nConnection: Upgrade\n\
     Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n";
 
 /// The source of the requests, unless a header names another.
-pub(super) const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(super) const HOME: Peer = Peer::Socket(IpAddr::V4(Ipv4Addr::LOCALHOST));
 
 /// A running hub, and its handle.
 pub(crate) struct Server {

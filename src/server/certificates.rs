@@ -5,13 +5,23 @@ use std::future::pending;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::limits::TLS_LOOK_MS;
+use crate::limits::edge::TLS_LOOK_MS;
 use crate::log;
-use crate::tls::Files;
+use crate::tls::{Files, Proof};
 
-/// Watches until it is cancelled; without certificates, it does nothing.
-pub(super) async fn watch(files: Option<Files>) {
+/// What an authority asks for; answered when new connections get it.
+pub(super) struct Proofs {
+    /// All proofs that are shown from now on.
+    pub proofs: Vec<Proof>,
+    /// Hears of it.
+    pub shown: oneshot::Sender<()>,
+}
+
+/// Watches until it is cancelled; without certificates, it does nothing. With each of `asked` it
+/// also looks at once whether the files have changed.
+pub(super) async fn watch(files: Option<Files>, mut asked: mpsc::Receiver<Proofs>) {
     let Some(mut files) = files else { return pending().await };
     let mut hang_up = match signal(SignalKind::hangup()) {
         Ok(hang_up) => hang_up,
@@ -21,11 +31,22 @@ pub(super) async fn watch(files: Option<Files>) {
         }
     };
     loop {
-        let look = Duration::from_millis(TLS_LOOK_MS);
-        let asked = tokio::time::timeout(look, hang_up.recv()).await.is_ok();
+        let (mut always, mut shows) = (false, None);
+        tokio::select! {
+            _ = hang_up.recv() => always = true,
+            Some(proofs) = asked.recv() => shows = Some(proofs),
+            () = tokio::time::sleep(Duration::from_millis(TLS_LOOK_MS)) => {}
+        }
         // Reading files can block.
         let refreshed = tokio::task::spawn_blocking(move || {
-            let refreshed = files.refresh(asked);
+            let refreshed = match shows {
+                Some(Proofs { proofs, shown }) => {
+                    let proved = files.prove(proofs).map(|()| false);
+                    let _ = shown.send(()); // Who asked may have given up.
+                    proved.and_then(|_| files.refresh(false))
+                }
+                None => files.refresh(always),
+            };
             (files, refreshed)
         });
         let Ok((back, refreshed)) = refreshed.await else { return pending().await };

@@ -12,21 +12,25 @@ use std::time::Duration;
 use listenfd::ListenFd;
 
 use crate::hub::HubHandle;
+use crate::limits::LISTENERS_MAX;
 use crate::log;
 
-/// The socket that systemd listens on for the server, if there is one. Clients that connect while
-/// the server restarts wait in it.
+/// The sockets that systemd listens on for the server. Clients that connect while the server
+/// restarts wait in them.
 ///
 /// # Errors
-/// If there are several, or what there is is no such socket.
-pub(super) fn socket() -> Result<Option<TcpListener>, String> {
-    let mut sockets = ListenFd::from_env();
-    if sockets.len() > 1 {
-        return Err(
-            "systemd passes several sockets: let the socket unit name one address".to_owned()
-        );
+/// If there are too many, or one is no such socket.
+pub(super) fn sockets() -> Result<Vec<TcpListener>, String> {
+    let mut passed = ListenFd::from_env();
+    if passed.len() > LISTENERS_MAX {
+        return Err(format!(
+            "systemd passes {} sockets: let the socket unit name {LISTENERS_MAX} addresses at most",
+            passed.len()
+        ));
     }
-    sockets.take_tcp_listener(0).map_err(|error| {
+    let taken = (0..passed.len()).map(|index| passed.take_tcp_listener(index));
+    let taken = taken.filter_map(Result::transpose).collect::<io::Result<Vec<_>>>();
+    taken.map_err(|error| {
         format!("systemd passes a socket that is no TCP listener ({error}): see the socket unit")
     })
 }

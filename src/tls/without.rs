@@ -4,6 +4,8 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use crate::time::Time;
+
 /// A certificate chain and its private key.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Pair {
@@ -12,6 +14,10 @@ pub struct Pair {
     /// The private key.
     pub key: PathBuf,
 }
+
+/// Never exists.
+#[derive(Clone, Debug)]
+pub enum Proof {}
 
 /// Never exists.
 #[derive(Clone)]
@@ -27,8 +33,16 @@ pub enum Session {}
 ///
 /// # Errors
 /// Always.
-pub fn load(_pairs: Vec<Pair>) -> Result<(Tls, Files), String> {
+pub fn load(_pairs: Vec<Pair>, _awaited: Option<Pair>) -> Result<(Tls, Files), String> {
     Err("this program was built without TLS; build it with the feature `tls`".to_owned())
+}
+
+/// Refuses.
+///
+/// # Errors
+/// Always.
+pub fn validity(pair: &Pair) -> Result<(Time, Time), String> {
+    load(vec![pair.clone()], None).map(|_| (Time(0), Time(0)))
 }
 
 impl Tls {
@@ -44,6 +58,14 @@ impl Files {
     /// # Errors
     /// None.
     pub fn refresh(&mut self, _always: bool) -> Result<bool, String> {
+        match *self {}
+    }
+
+    /// Never called.
+    ///
+    /// # Errors
+    /// None.
+    pub fn prove(&mut self, _proofs: Vec<Proof>) -> Result<(), String> {
         match *self {}
     }
 }

@@ -33,9 +33,10 @@ export function equal(found, wanted, what) {
 
 // Starts the server, on a free port or on the given one; returns its origin, its setup link once it
 // is printed (`setup`), and a function that ends it.
-export async function serve(folder, port = 0) {
+export async function serve(folder, port = 0, flags = []) {
   const listen = `127.0.0.1:${port}`;
-  const words = ["--listen", listen, "--db", join(folder, "shanty.db"), "--log", "warn"];
+  const words = ["--listen", listen, "--db", join(folder, "shanty.db"), "--log", "warn",
+    ...flags];
   // The scripts send in a second what people send in an hour.
   const env = { ...process.env, SHANTY_LIMITS: "off" };
   // Its log would look like failures, as the scripts provoke errors: see `run`.

@@ -7,6 +7,8 @@
 
 import { createServer, request } from "node:http";
 import { connect } from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { equal, main, remembering, serve, that } from "./kit.mjs";
 import { beGuest, inside, reads, saySurely, shows, visit, WIDE } from "./client/page.mjs";
@@ -15,12 +17,14 @@ const NEWER = "0".repeat(16);
 const MARK = "\ndocument.documentElement.dataset.version = \"newer\";\n";
 
 // A proxy that serves the server below a path, and removes the path from requests. `newer`: it
-// makes the server look like a later version, with another folder name and another app.js.
-async function proxy(target, below) {
+// makes the server look like a later version, with another folder name and another app.js. `named`:
+// the person whom it has logged in.
+async function proxy(target, below, named = "") {
   const place = { newer: false, sockets: new Set() };
   const folder = /web\/([0-9a-f]{16})\//.exec(await (await fetch(`${target.url}/sw.js`)).text())[1];
   const front = createServer((asked, answer) => {
     const { method, url, headers } = asked;
+    if (named) headers["remote-user"] = named;
     if (!url.startsWith(below)) return answer.writeHead(404).end("a neighbour");
     let path = url.slice(below.length - 1);
     if (place.newer) {
@@ -46,6 +50,7 @@ async function proxy(target, below) {
   front.on("upgrade", ({ url, rawHeaders }, socket, first) => {
     const lines = [`GET ${url.slice(below.length - 1)} HTTP/1.1`];
     rawHeaders.forEach((name, at) => at % 2 || lines.push(`${name}: ${rawHeaders[at + 1]}`));
+    if (named) lines.push(`Remote-User: ${named}`);
     const behind = connect(target.port, "127.0.0.1");
     behind.write(`${lines.join("\r\n")}\r\n\r\n`);
     behind.write(first);
@@ -141,6 +146,47 @@ async function below(place) {
   await inside(ann);
   equal(strays, [], "nothing was asked of the neighbours");
   front.end();
+}
+
+// The server below a path by itself, and a proxy that has logged the person in.
+async function ownPath({ browser }) {
+  const folder = mkdtempSync(join(tmpdir(), "shanty-path-"));
+  const server = await serve(folder, 0, ["--base-path", "/chat"]);
+  const ann = await visit(browser, `${server.url}/chat`, WIDE, true);
+  equal(ann.url(), `${server.url}/chat/`, "the path gets its slash");
+  await beGuest(ann, "Ann");
+  await saySurely(ann, "ahoy");
+  await ann.reload();
+  await inside(ann);
+  await shows(ann, "ahoy", "below a path of its own one chats, and is known again");
+  const scope = await ann.evaluate(async () => (await navigator.serviceWorker.ready).scope);
+  equal(scope, `${server.url}/chat/`, "the service worker keeps to it");
+  await server.end();
+  rmSync(folder, { recursive: true });
+}
+
+async function vouched({ browser }) {
+  const folder = mkdtempSync(join(tmpdir(), "shanty-vouched-"));
+  const flags = ["--auth-header", "Remote-User", "--trusted-proxy", "127.0.0.1"];
+  const server = await serve(folder, 0, flags);
+  const front = await proxy(server, "/", "ann");
+  const ann = await visit(browser, front.url, WIDE, true);
+  await inside(ann);
+  await saySurely(ann, "nobody asked for my key");
+  await ann.click("#settings");
+  await reads(ann, "dialog", "To log out, log out there", "one logs out where one has logged in");
+  equal(await ann.locator("dialog .danger:has-text('Log out')").count(), 0, "and not here");
+  await ann.keyboard.press("Escape");
+  await ann.fill("#text", "/logout");
+  await ann.keyboard.press("Enter");
+  await reads(ann, "#toast", "log out there", "nor by a command");
+  const wrong = await proxy(server, "/", "ann@example.org");
+  const zoe = await visit(browser, wrong.url, WIDE, true);
+  await reads(zoe, "#sign-in-trouble", "cannot be a name here", "a name that cannot be is told");
+  front.end();
+  wrong.end();
+  await server.end();
+  rmSync(folder, { recursive: true });
 }
 
 async function newer(place) {
@@ -263,4 +309,4 @@ async function phone({ browser, folder, server }) {
   await context.close();
 }
 
-await main([offline, below, newer, installable, phone]);
+await main([offline, below, ownPath, vouched, newer, installable, phone]);

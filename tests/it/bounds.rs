@@ -15,6 +15,7 @@ const FILLED: &[[&str; 3]] = &[
     ["CHUNK_LINE_BYTES_MAX", "src/http/tests/bodies.rs", "chunk_extensions_are_ignored"],
     ["TRAILER_BYTES_MAX", "src/http/tests/bodies.rs", "trailers_are_checked_and_thrown_away"],
     ["MESSAGE_BYTES_MAX", "src/ws/tests.rs", "sizes_up_to_the_limit"],
+    ["PROXY_HEADER_BYTES_MAX", PROXIES, "what_is_no_header_is_closed_and_counted"],
     // Connections.
     ["CONNECTIONS_MAX", OVERLOAD, "connections_beyond_the_bound_wait_and_are_then_served"],
     ["ARRIVALS_MAX", "src/server/dispatch.rs", "when_all_workers_are_stuck_the_next_waits_for_any"],
@@ -95,6 +96,7 @@ const FULL: &str = "src/chat/tests/full.rs";
 const GATES: &str = "src/store/tests/gates.rs";
 const HUB: &str = "src/hub/tests.rs";
 const INVITATIONS: &str = "src/chat/tests/invitations.rs";
+const PROXIES: &str = "tests/it/proxy_header.rs";
 const OVERLOAD: &str = "tests/it/overload.rs";
 const PASSWORDS: &str = "src/protocol/passwords.rs";
 const PEOPLE: &str = "src/chat/tests/people.rs";
@@ -108,6 +110,7 @@ const WRITING: &str = "src/store/tests/writing.rs";
 /// Bounds of things that do not queue or gather: lengths of one thing, sizes of one page or one
 /// step, numbers of threads, and ranges of settings.
 const NO_QUEUES: &[&str] = &[
+    "ACME_ANSWER_BYTES_MAX",
     "AGENT_CHARS_MAX",
     "ANSWER_ITEMS_MAX",
     "BAN_MINUTES_MAX",
@@ -130,6 +133,7 @@ const NO_QUEUES: &[&str] = &[
     "PAGE_BYTES_MAX",
     "PAGE_ENTRIES_MAX",
     "PAGE_MESSAGES_MAX",
+    "LISTENERS_MAX",
     "MENTION_PLACES_MAX",
     "PASSWORD_CHARS_MAX",
     "PIRATCHAT_MESSAGE_CHARS_MAX",
@@ -148,6 +152,7 @@ const NO_QUEUES: &[&str] = &[
     "SEARCH_WORDS_MAX",
     "TITLE_CHARS_MAX",
     "TLS_FILE_BYTES_MAX",
+    "VOUCH_TRIES_MAX",
     "UNREAD_LOOKS_MAX",
     "UNREAD_MAX",
     "WAL_PAGES_MAX",
@@ -162,7 +167,8 @@ fn read(path: &str) -> String {
 
 #[test]
 fn every_bound_is_filled_by_a_test() {
-    let limits = read("src/limits.rs") + &read("src/limits/in_charge.rs");
+    let files = ["src/limits.rs", "src/limits/in_charge.rs", "src/limits/edge.rs"];
+    let limits = files.map(read).concat();
     let constants = limits.lines().filter_map(|line| line.strip_prefix("pub const "));
     let names = constants.filter_map(|rest| rest.split(':').next());
     let bounds: Vec<&str> = names.filter(|name| name.ends_with("_MAX")).collect();

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 
+use crate::kit::certificates::date;
 use crate::kit::{End, Http, Scratch, TestServer, clean, run, shanty};
 
 /// Runs a command for a server at that port, with that database.
@@ -24,7 +25,7 @@ fn line<'a>(end: &'a End, what: &str) -> &'a str {
 }
 
 /// A port where nobody listens.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port()
 }
 
@@ -168,4 +169,40 @@ fn what_a_proxy_leaves_out_is_named() {
     let lost = format!("http://127.0.0.1:{}", free_port());
     let end = ask(server.port(), &server.db(), &["doctor", "--url", &lost]);
     assert!(line(&end, "proxy").contains("check address"), "{end:?}");
+}
+
+/// A certificate that is good from so many days from now to so many days; its files.
+fn certificate(folder: &Scratch, days: [i64; 2]) -> [String; 2] {
+    let date = |days: i64| {
+        let (year, month, day) = date(days);
+        rcgen::date_time_ymd(year, month, day)
+    };
+    let mut wanted = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("a name");
+    [wanted.not_before, wanted.not_after] = days.map(date);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let made = wanted.self_signed(&key).expect("a certificate");
+    let files = ["cert.pem", "key.pem"].map(|name| folder.path(name));
+    for (file, text) in files.iter().zip([made.pem(), key.serialize_pem()]) {
+        fs::write(file, text).expect("a file");
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    }
+    files
+}
+
+#[test]
+fn the_age_of_certificates_is_told() {
+    let folder = Scratch::new();
+    for (days, says) in [
+        ([-1, 90], "ok"),
+        ([-90, -2], "expired"),
+        ([-80, 10], "expires on"),
+        ([5, 90], "not valid before"),
+    ] {
+        let [cert, key] = certificate(&folder, days);
+        let more = ["doctor", "--tls-cert", &cert, "--tls-key", &key];
+        let end = ask(free_port(), &folder.path("shanty.db"), &more);
+        let found = line(&end, "certificates");
+        assert!(found.contains(says), "{days:?}: {end:?}");
+        assert_eq!(found.starts_with("ok"), says == "ok", "{found}");
+    }
 }

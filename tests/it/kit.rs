@@ -1,6 +1,7 @@
 //! The shared kit: the real binary on its own port, and clients that wait for an expected event,
 //! with a deadline, so that a failing test ends. Nothing here sleeps for luck.
 
+pub mod certificates;
 pub mod http;
 pub mod ws;
 
@@ -211,7 +212,8 @@ impl TestServer {
         let line = line.recv_timeout(PATIENCE).unwrap_or_default();
         let port = line.split("://").nth(1).and_then(|rest| {
             let address = rest.split(' ').next()?;
-            address.trim_end().rsplit_once(':')?.1.parse().ok()
+            let port = address.trim_end().rsplit_once(':')?.1;
+            port.split('/').next()?.parse().ok()
         });
         let Some(port) = port else {
             let _ = child.kill();

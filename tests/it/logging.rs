@@ -58,6 +58,10 @@ fn a_late_reader_of_the_log_gets_the_dropped_count_and_the_last_lines() {
     let scratch = Scratch::new();
     let (mut child, port) = talkative(&scratch);
     talk(port);
+    let metrics = crate::kit::http::ask(port, "GET /metrics", "", "").text();
+    let dropped =
+        metrics.lines().find_map(|line| line.strip_prefix("shanty_log_lines_dropped_total "));
+    assert!(dropped.is_some_and(|count| count != "0"), "{dropped:?}");
     let mut stderr = child.stderr.take().expect("piped");
     let reader = std::thread::spawn(move || {
         let mut text = String::new();

@@ -1,7 +1,11 @@
 //! The tests that need more than one module: the house rules, and the running server.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod answers;
+mod auth_header;
 mod backups;
+mod below;
 mod bounds;
 mod chitchat;
 mod clock;
@@ -26,6 +30,7 @@ mod native;
 mod overload;
 mod piratchat;
 mod places;
+mod proxy_header;
 mod readme;
 mod running;
 mod secrets;

@@ -98,6 +98,8 @@ fn what_happens_is_counted() {
     let after = metrics(&server);
     let grown = |name: &str| after[name] - before.get(name).copied().unwrap_or(0.0);
     assert_eq!(grown("shanty_messages_total"), 3.0);
+    assert_eq!(after["shanty_queue_length{queue=\"passwords\"}"], 0.0);
+    assert_eq!(after["shanty_log_lines_dropped_total"], 0.0);
     // An account, its session, and the messages.
     assert_eq!(grown("shanty_log_entries_total"), 5.0);
     assert_eq!(grown("shanty_log_last_seq"), 5.0);

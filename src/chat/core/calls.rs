@@ -83,6 +83,11 @@ impl Chat {
                 let session = NewSession { key: session, remember, agent };
                 self.be_guest(id, &name, color, session).map(|()| None)
             }
+            Call::Introduce(call) => self.introduce(id, &call.name, call.key),
+            Call::Vouch(call::Vouch { name, session, agent }) => {
+                let session = NewSession { key: session, remember: false, agent };
+                self.vouch(id, &name, session)
+            }
             Call::Sessions(_) => self.sessions(caller).map(Answer::Sessions).map(Some),
             Call::EndSession(call) => self.end_own_session(id, caller, call.session).map(|()| None),
             Call::Logout(_) => self.logout(id, caller),

@@ -20,7 +20,7 @@ impl Chat {
         self.charge(&[(Kind::Call, 1)], None)?;
         match call {
             // A key change counts as a login: it must stay possible to lock an intruder out.
-            Call::Login(_) | Call::ChangeKey(_) | Call::Recover(_) => {
+            Call::Login(_) | Call::Vouch(_) | Call::ChangeKey(_) | Call::Recover(_) => {
                 self.charge(&[(Kind::Login, 1)], None)
             }
             Call::OpenStream(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),

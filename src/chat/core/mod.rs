@@ -44,6 +44,7 @@ mod snapshot;
 mod streams;
 mod subscriptions;
 mod view;
+mod vouched;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};

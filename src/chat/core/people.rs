@@ -45,7 +45,7 @@ impl Chat {
     }
 
     /// `invitation`: the one by which the account comes.
-    fn make_account(
+    pub(super) fn make_account(
         &mut self,
         (name, key, color): (Name, Option<KeyHash>, Option<Color>),
         invitation: Option<Seq>,
@@ -128,6 +128,18 @@ impl Chat {
             return Err(Refusal::Banned);
         }
         let account = known.account.id;
+        self.begin_one_more(call, account, session)
+    }
+
+    /// Begins a session of an account, beside its others; the longest unused makes way, if there
+    /// are too many.
+    pub(super) fn begin_one_more(
+        &mut self,
+        call: CallId,
+        account: AccountId,
+        session: NewSession,
+    ) -> Result<(), Refusal> {
+        let known = self.accounts.get(account).ok_or(Refusal::Unavailable)?;
         let beginning = self.accounts.beginning(account);
         let mut standing = self.longest_unused_first(known);
         let most = SESSIONS_PER_ACCOUNT_MAX.saturating_sub(beginning + 1);
@@ -141,7 +153,7 @@ impl Chat {
         self.begin_session(account, session, Purpose::Call(call, Some(account)))
     }
 
-    fn begin_session(
+    pub(super) fn begin_session(
         &mut self,
         account: AccountId,
         session: NewSession,

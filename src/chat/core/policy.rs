@@ -47,6 +47,8 @@ impl Chat {
             // The ways to an account, the way out, and what the protocols ask for themselves.
             Call::Register(_)
             | Call::Login(_)
+            | Call::Introduce(_)
+            | Call::Vouch(_)
             | Call::Logout(_)
             | Call::EndSession(_)
             | Call::GiveUp(_)

@@ -11,6 +11,10 @@ use crate::chat::{
 };
 use crate::time::Time;
 
+/// The last byte of the key of an account that is made because a proxy vouches for the person,
+/// whoever may register.
+pub const VOUCHED: u8 = 2;
+
 impl Simulation {
     /// Somebody does what takes a role: mostly an account that has one.
     pub(super) fn somebody_rules(&mut self) {
@@ -145,8 +149,9 @@ impl Book {
     /// Whether a proposal respects who may come in.
     pub fn lets_in(&self, entry: &Entry) -> bool {
         match entry.act() {
-            Entry::AccountMade { key: Some(_), .. } => {
-                self.policy.registration != Registration::Closed
+            Entry::AccountMade { key: Some(key), .. } => {
+                let open = self.policy.registration != Registration::Closed;
+                open || key[31] == VOUCHED
             }
             Entry::AccountMade { key: None, .. } => self.admits(None),
             Entry::RoomMade { owner, .. } => {

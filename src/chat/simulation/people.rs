@@ -3,6 +3,7 @@
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::book::Book;
 use crate::chat::simulation::clients::Client;
+use crate::chat::simulation::in_charge::VOUCHED;
 use crate::chat::simulation::picture::Follows;
 use crate::chat::simulation::world::{Asked, Hearing, Member, View};
 use crate::chat::{
@@ -33,6 +34,20 @@ impl Simulation {
             30..=31 => self.asks(Caller::Nobody, |it| {
                 let name = it.name();
                 call::Register { name: name.as_str().into(), key: it.key(), invitation: None }
+            }),
+            32 if self.dice.one_in(2) => self.asks(Caller::Nobody, |it| {
+                let (name, mut key) = (it.name(), it.key());
+                key[31] = VOUCHED;
+                // A person's session always has the same key.
+                let mut session = [255; 32];
+                let bytes = name.as_str().as_bytes();
+                session[..bytes.len()].copy_from_slice(bytes);
+                it.session_keys.push(session);
+                let name = name.as_str().into();
+                match it.dice.one_in(3) {
+                    true => Call::from(call::Introduce { name, key }),
+                    false => call::Vouch { name, session, agent: "a proxy".into() }.into(),
+                }
             }),
             32..=34 => self.asks(Caller::Nobody, |it| {
                 let keys: Vec<KeyHash> =

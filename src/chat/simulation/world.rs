@@ -220,6 +220,12 @@ impl World {
             Call::Login(call::Login { session, .. }) => {
                 assert_eq!(ok, book.session_with(session).is_some(), "logged in, or not");
             }
+            Call::Vouch(call::Vouch { name, session, .. }) => {
+                let whose = book.session_with(session).map(|session| session.account);
+                let whose = whose.and_then(|account| book.accounts.get(&account));
+                let theirs = whose.is_some_and(|account| account.name.as_str() == &**name);
+                assert!(!ok || theirs, "logged in as somebody else, or not at all");
+            }
             Call::Logout(_) => {
                 let there = asked.session.is_some_and(|id| book.sessions.contains_key(&id));
                 // (One refusal is still possible: of the second of two parallel calls.)
@@ -386,6 +392,8 @@ impl World {
         let name = event.author.name.folded();
         let place = roster.iter().position(|present| *present == name);
         match &event.kind {
+            // (It was held back until after the room's end: nobody is there to hear it.)
+            EventKind::Joined if !book.rooms.contains_key(&event.room) => {}
             EventKind::Joined => {
                 assert_eq!(place, None, "{name:?} joined twice");
                 roster.push(name);

@@ -376,6 +376,11 @@ impl Accounts {
     }
 
     /// The session with that key, unless it has expired. `now`: by the monotonic clock.
+    /// The session with this key, expired or not.
+    pub fn session_of_key(&self, key: &KeyHash) -> Option<SessionId> {
+        self.by_session_key.get(key).copied()
+    }
+
     pub fn session_by_key(&self, key: &KeyHash, now: Time) -> Option<SessionId> {
         let id = *self.by_session_key.get(key)?;
         (!self.is_expired(self.sessions.get(&id)?, now)).then_some(id)

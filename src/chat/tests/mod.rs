@@ -24,6 +24,7 @@ mod roles;
 mod rooms;
 mod streams;
 mod subscriptions;
+mod vouched;
 
 use std::collections::VecDeque;
 

@@ -66,6 +66,8 @@ calls! {
     Register => Done: (),
     Login => Session: SessionInfo,
     BeGuest => Session: SessionInfo,
+    Introduce => Done: (),
+    Vouch => Session: SessionInfo,
     Sessions => Sessions: Vec<SessionInfo>,
     EndSession => Done: (),
     Logout => Done: (),
@@ -162,6 +164,27 @@ pub struct BeGuest {
     /// `true`: the session lasts a month without use; `false`: an hour.
     pub remember: bool,
     /// The client's description of itself.
+    pub agent: Box<str>,
+}
+
+/// Creates the account of somebody for whom a trusted proxy vouches, unless it exists. See
+/// `chat/core/vouched.rs`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Introduce {
+    /// The account's name, in its exact spelling; the core validates it.
+    pub name: Box<str>,
+    /// The SHA-256 of the account's key, which nobody knows.
+    pub key: KeyHash,
+}
+
+/// Begins the session of such an account; [`Refusal::PersonNotFound`], if there is none.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Vouch {
+    /// The account's name, in its exact spelling.
+    pub name: Box<str>,
+    /// The SHA-256 of the session's key, the same each time.
+    pub session: KeyHash,
+    /// How lists of sessions show it.
     pub agent: Box<str>,
 }
 

@@ -84,6 +84,11 @@ impl Transport {
         }
     }
 
+    /// Reads from the socket as it is, before the first byte of TLS or HTTP.
+    pub fn read_plain(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.socket.stream.try_read(buffer)
+    }
+
     /// Reads available input; 0 is its end. `WouldBlock`: there is none.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut security = self.security.borrow_mut();

@@ -41,6 +41,7 @@ pub(super) static PROTOCOL: Protocol = Protocol {
     dress: Failure::dress,
     refused: |reject| Failure::dress(Response::new(reject.status)),
     foreign: || Failure::new(301, "Origin").into(),
+    turned_away: |refusal| Failure::from(refusal).into(),
 };
 
 const ROUTES: &[Route] = routes! {
@@ -58,7 +59,7 @@ const ROUTES: &[Route] = routes! {
 async fn list(context: &Context, request: &Request) -> Result<Response, Failure> {
     if request.prefers_html() {
         let page = web::respond(request, &[]).header("Vary", "Accept");
-        return Ok(cookies::mark(page, request, &context.epoch));
+        return Ok(cookies::mark(page, request, context));
     }
     let list = List::new(context.hub.clone());
     let response = Response::new(200).header("Vary", "Accept");

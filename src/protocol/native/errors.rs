@@ -48,6 +48,7 @@ impl Code {
     /// The code for an error of the HTTP layer, whose status may differ from the code's own.
     fn of(status: u16) -> Code {
         match status {
+            403 => Code::Forbidden,
             404 => Code::NotFound,
             405 => Code::MethodNotAllowed,
             413 | 414 | 431 => Code::TooLarge,

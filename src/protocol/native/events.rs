@@ -231,9 +231,10 @@ impl StreamScript for Script {
         let why = match why {
             Disconnect::Ended(CloseReason::ShuttingDown) => Bye::GoingAway,
             Disconnect::Ended(CloseReason::Replaced) => Bye::Replaced,
+            Disconnect::Ended(CloseReason::Banned) => Bye::Banned,
             Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
             | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
-            | Disconnect::Ended(CloseReason::GuestsOff | CloseReason::Banned)
+            | Disconnect::Ended(CloseReason::GuestsOff)
             | Disconnect::Drips => Bye::SessionEnded,
             Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow

@@ -42,6 +42,8 @@ pub enum Bye {
     TooSlow,
     /// The session ended; the client must log in again.
     SessionEnded,
+    /// The account is banned.
+    Banned,
     /// The account opened too many streams, and this was the oldest.
     Replaced,
 }
@@ -53,6 +55,7 @@ impl Bye {
             Bye::GoingAway => "going_away",
             Bye::TooSlow => "too_slow",
             Bye::SessionEnded => "session_ended",
+            Bye::Banned => "banned",
             Bye::Replaced => "replaced",
         }
     }

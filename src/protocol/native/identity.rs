@@ -78,7 +78,7 @@ async fn begun(
     let SessionInfo { name, guest, expires, .. } = &info;
     give_up(context, request).await;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };
-    let response = cookies::give(Response::new(201), request, session, &context.epoch);
+    let response = cookies::give(Response::new(201), request, session, context);
     Ok(response.json(json_body::text(&body)))
 }
 
@@ -97,7 +97,7 @@ pub(super) async fn end_session(context: &Context, request: &Request, id: &str) 
     let caller = caller(context, request)?;
     if id == "current" {
         context.hub.call(caller, call::Logout).await?;
-        return Ok(cookies::take_away(Response::new(204), request));
+        return Ok(cookies::take_away(Response::new(204), request, context));
     }
     let session = number(id).map(SessionId).ok_or(Code::NotFound)?;
     context.hub.call(caller, call::EndSession { session }).await?;
@@ -127,8 +127,9 @@ pub(super) async fn change_key(context: &Context, request: &Request) -> Answered
 pub(super) async fn me(context: &Context, request: &Request) -> Answered {
     let me = caller_account(context, caller(context, request)?).await?;
     // (The page may come from the browser's own cache.)
-    let response = cookies::mark(Response::new(200), request, &context.epoch);
-    Ok(response.json(json_body::text(&PersonJson::from(&me))))
+    let response = cookies::mark(Response::new(200), request, context);
+    let by_proxy = context.vouched && !request.has_bearer();
+    Ok(response.json(json_body::text(&PersonJson::caller(&me, by_proxy))))
 }
 
 pub(super) async fn person(context: &Context, request: &Request, name: &str) -> Answered {

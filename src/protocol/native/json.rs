@@ -171,13 +171,24 @@ pub(super) struct PersonJson<'a> {
     role: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     banned: bool,
+    /// Only of the caller: a proxy has logged the person in.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    by_proxy: bool,
+}
+
+impl<'a> PersonJson<'a> {
+    /// The caller; `by_proxy`: a proxy has logged the person in.
+    pub fn caller(person: &'a Person, by_proxy: bool) -> PersonJson<'a> {
+        PersonJson { by_proxy, ..PersonJson::from(person) }
+    }
 }
 
 impl<'a> From<&'a Person> for PersonJson<'a> {
     fn from(person: &'a Person) -> PersonJson<'a> {
         let &Person { ref name, guest, online, created, since, role, banned } = person;
         let role = role.map(Role::as_str);
-        PersonJson { name: name.as_str(), guest, online, created, since: since.0, role, banned }
+        let (name, since) = (name.as_str(), since.0);
+        PersonJson { name, guest, online, created, since, role, banned, by_proxy: false }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::crypto;
 use crate::http::{Request, Response};
 use crate::hub::HubCounts;
 use crate::limits::READY_DEADLINE_MS;
+use crate::logger;
 use crate::protocol::native::Answered;
 use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::{Context, web};
@@ -36,7 +37,7 @@ pub(super) async fn show(context: &Context, request: &Request) -> Answered {
     };
     let mut page = Page(String::with_capacity(16 * 1024));
     about(context, &mut page);
-    traffic(&hub, &workers, &mut page);
+    traffic(&hub, &workers, context, &mut page);
     queues(&hub, &workers, context, &mut page);
     log(context, &mut page);
     backups(context, &mut page);
@@ -55,11 +56,13 @@ fn is_allowed(context: &Context, request: &Request) -> bool {
 fn about(context: &Context, page: &mut Page) {
     page.family("shanty_build_info", "gauge", "The version that runs; always 1.");
     page.sample("shanty_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let help = "Lines of the log that were dropped, because nobody read the others.";
+    page.one("shanty_log_lines_dropped_total", "counter", help, logger::dropped());
     let writable = u8::from(context.health.borrow().is_ok());
     page.one("shanty_database_writable", "gauge", "Whether the last write succeeded.", writable);
 }
 
-fn traffic(hub: &HubCounts, workers: &WorkerCounts, page: &mut Page) {
+fn traffic(hub: &HubCounts, workers: &WorkerCounts, context: &Context, page: &mut Page) {
     let name = "shanty_connections";
     page.family(name, "gauge", "Open connections by kind.");
     for (kind, count) in workers.connections.iter() {
@@ -73,6 +76,13 @@ fn traffic(hub: &HubCounts, workers: &WorkerCounts, page: &mut Page) {
     page.family(name, "counter", "HTTP responses by status.");
     for (status, count) in workers.responses.iter() {
         page.sample(name, &[("status", &status.to_string())], count);
+    }
+    if context.config.proxy_protocol {
+        let name = "shanty_proxy_headers_refused_total";
+        page.family(name, "counter", "Connections closed for want of a PROXY header, by reason.");
+        for (reason, count) in workers.proxy_headers_refused.iter() {
+            page.sample(name, &[("reason", reason)], count);
+        }
     }
     let help = "Commands that the core has handled.";
     page.one("shanty_commands_total", "counter", help, hub.commands);
@@ -91,12 +101,14 @@ fn traffic(hub: &HubCounts, workers: &WorkerCounts, page: &mut Page) {
 
 fn queues(hub: &HubCounts, workers: &WorkerCounts, context: &Context, page: &mut Page) {
     let name = "shanty_queue_length";
-    page.family(name, "gauge", "What waits: commands, calls, proposals for the log, rounds.");
+    let help = "What waits: commands, calls, proposals for the log, rounds, passwords.";
+    page.family(name, "gauge", help);
     for (queue, length) in [
         ("commands", hub.inbox),
         ("calls", hub.calls),
         ("proposals", hub.proposed),
         ("rounds", hub.rounds),
+        ("passwords", context.passwords.waiting()),
     ] {
         page.sample(name, &[("queue", queue)], length);
     }

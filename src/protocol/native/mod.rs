@@ -64,6 +64,7 @@ pub(super) static PROTOCOL: Protocol = Protocol {
     dress: Failure::dress,
     refused: Failure::refused,
     foreign: || asking::foreign().into(),
+    turned_away: |refusal| Failure::from(refusal).into(),
 };
 
 /// All routes. A test compares them with the documents that the server serves.

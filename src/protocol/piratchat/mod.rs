@@ -31,6 +31,7 @@ pub(super) static PROTOCOL: Protocol = Protocol {
     dress,
     refused,
     foreign: || FOREIGN.into(),
+    turned_away: |refusal| Failure::from(refusal).into(),
 };
 
 const ROUTES: &[Route] = routes! {
@@ -107,7 +108,7 @@ async fn log_in(context: &Context, request: &Request) -> Result<Response, Failur
     let SessionInfo { name, .. } = context.hub.call(Caller::Nobody, call).await?;
     give_up(context, request).await;
     let body = json_body::text(&Username { username: name.as_str() });
-    Ok(cookies::give(Response::new(200), request, &session, &context.epoch).json(body))
+    Ok(cookies::give(Response::new(200), request, &session, context).json(body))
 }
 
 /// Always 200, for any cookie, except for a session whose end cannot be written to disk (503): a
@@ -116,7 +117,7 @@ async fn log_out(context: &Context, request: &Request) -> Result<Response, Failu
     if let Some(key) = session(context, request) {
         context.hub.call(Caller::Session(key), call::Logout).await?;
     }
-    let response = cookies::take_away(Response::new(200), request);
+    let response = cookies::take_away(Response::new(200), request, context);
     Ok(response.json(r#"{"status":true}"#))
 }
 

@@ -9,7 +9,7 @@ use crate::time::Time;
 fn given(headers: &str) -> Vec<String> {
     let (at, request) = (Time(1_769_860_980_123_456), request("POST /api/login", headers, ""));
     let mut bytes = Vec::new();
-    let response = cookies::set(Response::new(200), &request, "abc", at);
+    let response = cookies::set(Response::new(200), &request, "/", "abc", at);
     let _ = response.encode(&mut bytes, &Framing::refused(at));
     let head = String::from_utf8(bytes).expect("UTF-8");
     head.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ").map(str::to_owned)).collect()

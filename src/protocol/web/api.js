@@ -42,6 +42,7 @@ function sentence(text) {
 
 let loggedOut = () => {};
 export function onLoggedOut(then) { loggedOut = then; }
+export function putOut(code, message) { loggedOut({ code, message }); }
 
 // Counts the reader's logins: a request from before the latest one may be refused, which does not
 // mean that the reader is logged out now.

@@ -44,7 +44,7 @@ async function begin() {
     me = await whoAmI();
   } catch (failure) {
     $("app").hidden = true;
-    if (OVER.includes(failure.code)) return signIn.open(failure.message);
+    if (OVER.includes(failure.code) || failure.status === 403) return signIn.open(failure.message);
     // The server does not answer: the page retries until it does.
     signIn.open("Can't reach the server. Reconnecting…");
     retryTimer = setTimeout(begin, 3000);

@@ -4,7 +4,7 @@ import { $, h, toast, touch } from "./dom.js";
 import { lookUp, pick, replaced } from "./emoji.js";
 import { log } from "./log.js";
 import { outbox } from "./outbox.js";
-import { keepMine, on, recallMine, room, state, tell } from "./state.js";
+import { BY_PROXY, keepMine, on, recallMine, room, state, tell } from "./state.js";
 import { stream } from "./stream.js";
 import { direction, fold } from "./words.js";
 
@@ -271,7 +271,7 @@ const COMMANDS = {
   nick: ["change your guest name: /nick Bo", (rest) => rest && actions.nick(rest)],
   online: ["show people", () => actions.people()],
   emojis: ["pick an emoji", () => pick(text, (emoji) => composer.insert(emoji))],
-  logout: ["log out", () => actions.logout()],
+  logout: ["log out", () => state.me.by_proxy ? toast(BY_PROXY) : actions.logout()],
 };
 export const commands = Object.entries(COMMANDS).map(([name, [does]]) => [`/${name}`, does]);
 

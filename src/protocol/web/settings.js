@@ -6,7 +6,7 @@ import { get, post, remove } from "./api.js";
 import { blocks } from "./blocks.js";
 import { dialog, restoreAs } from "./dialogs.js";
 import { notificationFields } from "./notifications.js";
-import { keep, recall, state } from "./state.js";
+import { BY_PROXY, keep, recall, state } from "./state.js";
 import { stream } from "./stream.js";
 
 const THEMES = [["system", "System"], ["light", "Light"], ["dark", "Dark"]];
@@ -25,7 +25,7 @@ export function settings({ logOut, help, nick, back }) {
   const list = h("ul", { class: "sessions" }, h("li", { class: "hint" }, "…"));
   const shunned = h("ul", { class: "shunned", "aria-label": "Blocked people" });
   const gone = h("div", { hidden: true });
-  const who = state.me.guest
+  const who = state.me.by_proxy ? h("p", {}, BY_PROXY) : state.me.guest
     ? h("div", {}, h("p", {}, "You're a guest. Your name is reserved until you leave. ",
       "Create an account to keep it."), nick)
     : h("p", {}, "Your key is the only way to log in again, and was shown once, when you ",
@@ -40,7 +40,8 @@ export function settings({ logOut, help, nick, back }) {
       state.me.role ? h("button", {
         type: "button", onclick: () => { box.close(); serverSettings(); },
       }, "Server settings") : null,
-      h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
+      state.me.by_proxy ? null
+        : h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
     h("h3", {}, "Blocked people"), shunned,
     h("h3", {}, "Active sessions"), list, gone,
     h("p", { class: "hint" }, `Shanty ${state.server.version ?? ""}. `, stream.slow

@@ -4,7 +4,7 @@ import { fold } from "./words.js";
 
 export const state = {
   server: { limits: {} },
-  me: null, // {name, guest, since}
+  me: null, // {name, guest, since, by_proxy}
   rooms: new Map(), // id → room: joined rooms and listed rooms
   current: null, // the id of the open room
   people: [], // of the open room
@@ -13,6 +13,9 @@ export const state = {
   typing: new Map(), // name → until when, in the open room
   link: "opening", // opening | open | lost | replaced
 };
+
+export const BY_PROXY =
+  "You're logged in by this site's own login page. To log out, log out there.";
 
 const bus = new EventTarget();
 export const on = (type, then) => bus.addEventListener(type, (event) => then(event.detail));

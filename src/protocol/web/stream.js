@@ -1,7 +1,7 @@
 // The stream of events: a websocket, or server-sent events if something blocks websockets. After a
 // lost connection it resumes at its position, `<epoch>:<seq>`.
 
-import { get } from "./api.js";
+import { get, putOut } from "./api.js";
 import { toast } from "./dom.js";
 import { state, tell } from "./state.js";
 
@@ -121,6 +121,7 @@ function take(data) {
       break;
     case "bye":
       if (frame.code === "replaced") state.link = "replaced";
+      if (frame.code === "banned") putOut("banned", "You're banned from this server.");
       return;
     case "error":
       if (frame.error.code === "rate_limited") {

@@ -72,6 +72,7 @@ export async function charge({ browser, server }) {
   await ann.click("dialog .danger");
   await bob.waitForSelector("#sign-in:not([hidden])");
   that(true, "a banned person is logged out");
+  await reads(bob, "#sign-in-trouble", "You're banned from this server", "and told why at once");
   await bob.fill("#login-key", bobsKey);
   await bob.click("#login button");
   await reads(bob, "#sign-in-trouble", "banned", "and told why at the next login");

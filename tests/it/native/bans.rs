@@ -27,7 +27,8 @@ fn a_banned_account_is_put_out_and_refused_with_one_sentence_at_every_door() {
     while let Some(frame) = stream.frame() {
         heard.push(frame);
     }
-    assert_eq!(heard.last().expect("a frame")["type"], "bye", "{heard:?}");
+    let last = heard.last().expect("a frame");
+    assert_eq!((&last["type"], &last["code"]), (&json!("bye"), &json!("banned")), "{heard:?}");
     assert!(heard.iter().all(|frame| frame["seq"] != later["seq"]), "{heard:?}");
     // No door is open, and a cursor opens none.
     let key = format!("Authorization: Bearer {}\r\n", pip.key);

@@ -211,6 +211,6 @@ fn encoding() {
     let unmarked = payload(|frame| CODEC.reply(&Err(Refusal::RoomNotFound), None, frame));
     assert!(unmarked.starts_with(r#"{"type":"error","error":{"code":"room_not_found""#));
     assert_eq!([Reset::Ahead, Reset::Retention].map(Reset::as_str), ["ahead", "retention"]);
-    let reasons = [Bye::GoingAway, Bye::SessionEnded, Bye::Replaced].map(Bye::as_str);
-    assert_eq!(reasons, ["going_away", "session_ended", "replaced"]);
+    let reasons = [Bye::GoingAway, Bye::SessionEnded, Bye::Banned, Bye::Replaced].map(Bye::as_str);
+    assert_eq!(reasons, ["going_away", "session_ended", "banned", "replaced"]);
 }
