@@ -2,8 +2,9 @@
 //!
 //! A queue, a buffer or a wait without a number here is a bug. The code at each bound says what
 //! happens there, and the table "Back-pressure" of the crate's map lists it. Rate limits are in
-//! [`rates`], the numbers of backups and health checks in [`operating`].
+//! [`rates`], those of moderators in [`moderation`], of backups and health checks in [`operating`].
 
+pub mod moderation;
 pub mod operating;
 pub mod rates;
 

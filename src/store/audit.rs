@@ -68,14 +68,26 @@ impl Reader {
             return Ok(None);
         }
         let user = match *act {
-            Entry::RoleChanged { account, .. } | Entry::BanChanged { account, .. } => {
-                self.name(account)?
-            }
+            Entry::RoleChanged { account, .. }
+            | Entry::BanChanged { account, .. }
+            | Entry::MemberChanged { account, .. }
+            | Entry::ModeratorChanged { account, .. }
+            | Entry::Muted { account, .. }
+            | Entry::RoomBanChanged { account, .. }
+            | Entry::OwnerChanged { owner: account, .. } => self.name(account)?,
+            Entry::Cleared { ref author, .. } => Some(author.name.clone()),
             _ => author.map(|author| author.name),
         };
         let title = match *act {
             Entry::Deleted { room, .. }
             | Entry::RoomGone { room, .. }
+            | Entry::MemberChanged { room, .. }
+            | Entry::ModeratorChanged { room, .. }
+            | Entry::Muted { room: Some(room), .. }
+            | Entry::RoomBanChanged { room, .. }
+            | Entry::RulesChanged { room, .. }
+            | Entry::OwnerChanged { room, .. }
+            | Entry::Cleared { room: Some(room), .. }
             | Entry::RoomChanged { room, .. } => self.title(room)?,
             _ => None,
         };

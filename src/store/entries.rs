@@ -267,7 +267,14 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
         Entry::RoleChanged { .. }
         | Entry::PolicyChanged { .. }
         | Entry::BanChanged { .. }
-        | Entry::AddressBanned { .. } => {
+        | Entry::AddressBanned { .. }
+        | Entry::ModeratorChanged { .. }
+        | Entry::Muted { .. }
+        | Entry::RoomBanChanged { .. }
+        | Entry::RulesChanged { .. }
+        | Entry::OwnerChanged { .. }
+        | Entry::MutesMoved { .. }
+        | Entry::Cleared { .. } => {
             deeds::kind_and_body(entry).expect("the kinds that are not above")
         }
     };

@@ -13,8 +13,11 @@ const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// All migrations, in order. Append only; never edit one after a release, because a database stores
 /// only the number of the last one that it has run.
-pub(super) const MIGRATIONS: [&str; 2] =
-    [include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_in_charge.sql")];
+pub(super) const MIGRATIONS: [&str; 3] = [
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_in_charge.sql"),
+    include_str!("migrations/0003_moderation.sql"),
+];
 
 /// Schema numbers before the first migration here. Development versions made twelve schemas, step
 /// by step, before there was a release; the first migration makes the thirteenth at once. So a

@@ -366,7 +366,7 @@ impl Writer {
         for write in batch {
             match write {
                 Job::Entry { time, entry, .. } => {
-                    let outcome = messages::check(&self.connection, entry)?;
+                    let outcome = messages::check(&self.connection, *time, entry)?;
                     if outcome == Outcome::Accepted {
                         seq.0 += 1;
                         if let Entry::Said { text, .. } | Entry::Edited { text, .. } = entry {

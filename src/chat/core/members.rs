@@ -6,6 +6,7 @@
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
+use crate::chat::core::moderation::Rank;
 use crate::chat::state::accounts::AccountState;
 use crate::chat::state::limiter::Kind;
 use crate::chat::state::pages::{merged, page};
@@ -17,9 +18,10 @@ use crate::chat::types::{
 };
 use crate::chat::vocabulary::{
     Access, Answer, CloseReason, Effect, Entry, Event, EventKind, Member, MembershipMarks, Page,
-    Place, Present, Refusal, RoomInfo, RoomSettings, call,
+    Place, Present, Refusal, RoomInfo, RoomRole, RoomSettings, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
+use crate::time::Time;
 
 /// Above every entry: the viewer may read nothing.
 const NOTHING_READ: Seq = Seq(u64::MAX);
@@ -48,6 +50,7 @@ impl Chat {
             online: if inside { room.online() } else { 0 },
             present: Vec::new(),
             more: None,
+            rules: record.rules(),
             horizon: room.horizon(viewer).unwrap_or(NOTHING_READ),
             direct: room.is_direct(),
             owner: owner.map(|known| known.account.name.clone()),
@@ -155,6 +158,7 @@ impl Chat {
         if found.record.owner != Some(account) {
             self.admits(found, access)?;
         }
+        self.refuse_entry(found, Some(account))?;
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let members = found.members.len() + found.pending_moves.len();
         if known.is_full() {
@@ -228,10 +232,12 @@ impl Chat {
         let Page { items: present, next } = room.present(after);
         let show = |person: Present| Member {
             guest: person.author.account.is_none_or(|account| self.is_guest(account)),
-            author: person.author,
             online: true,
             color: person.color,
             last_activity: Some(person.last_activity),
+            role: role_in(room, person.author.account),
+            muted: self.muted_in(room, person.author.account),
+            author: person.author,
         };
         let away = Place::Away { present: room.arrivals(), account: AccountId(0) };
         let next = next.map_or(away, Place::Present);
@@ -260,9 +266,17 @@ impl Chat {
                     online: arrival.is_some(),
                     color: known.account.color.clone(),
                     last_activity: None,
+                    role: role_in(room, Some(account)),
+                    muted: self.muted_in(room, Some(account)),
                 })
             });
         (members, last.map(|account| Place::Away { present, account }))
+    }
+
+    /// The end of an account's mute in a room, unless it is over or has no effect.
+    fn muted_in(&self, room: &Room, account: Option<AccountId>) -> Option<Time> {
+        let until = room.record.muted(account?).filter(|until| self.now < *until);
+        until.filter(|_| self.rank(room, account).is_none())
     }
 
     pub(super) fn is_guest(&self, account: AccountId) -> bool {
@@ -362,8 +376,8 @@ impl Chat {
         there
     }
 
-    /// The owner of a room expels a member, or a person who is only subscribed there. `Ok(None)`:
-    /// the answer comes with the log's answer.
+    /// Somebody in charge of a room expels a member, or a person who is only subscribed there.
+    /// `Ok(None)`: the answer comes with the log's answer.
     pub(super) fn expel(
         &mut self,
         call: CallId,
@@ -371,10 +385,10 @@ impl Chat {
         room: RoomId,
         name: &str,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
-        let found = self.visible(Some(account), room)?;
-        if found.record.owner != Some(account) {
-            return Err(Refusal::Forbidden);
+        let (account, found, rank) = self.in_charge_of(caller, room, Rank::Moderator)?;
+        let owner = found.record.owner == Some(account);
+        if !owner && self.person_named(name).is_some() {
+            self.subordinate(found, (account, rank), name)?;
         }
         let name = Folded::new(name);
         let Some(known) = self.accounts.by_name(&name) else {
@@ -392,7 +406,10 @@ impl Chat {
             self.unsubscribe_person(other, room);
             return Ok(Some(Answer::Done(())));
         }
-        self.propose_membership(Purpose::Call(call, Some(other)), other, room, (false, true))?;
+        let (member, expelled, with) = (false, true, None);
+        let act = Entry::MemberChanged { room, account: other, member, expelled, with };
+        self.propose_deed(call, Some(account), None, act)?;
+        self.moves(other, room, false);
         Ok(None)
     }
 
@@ -417,6 +434,7 @@ impl Chat {
             && let Some(member) = state.members.remove(&account)
         {
             state.since.remove(&(member.since, account));
+            state.moderates_no_more(Some(account));
             if let Some(known) = self.accounts.get_mut(account) {
                 known.belongs_no_more(room, state.is_direct());
             }
@@ -429,6 +447,15 @@ impl Chat {
         let event = Event { room, time: self.told, author, color: None, kind };
         self.order.tell(Effect::Announce { event, by: None });
     }
+}
+
+/// An account's role in a room.
+fn role_in(room: &Room, account: Option<AccountId>) -> Option<RoomRole> {
+    let account = account?;
+    if room.record.owner == Some(account) {
+        return Some(RoomRole::Owner);
+    }
+    room.record.is_moderator(account).then_some(RoomRole::Moderator)
 }
 
 /// The account's membership in a room.

@@ -9,8 +9,8 @@
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
 //!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come
-//!   in), `bans`, `subscriptions` and `streams` (connections), `messages`.
-//! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
+//!   in), `bans`, `moderation` and `clearing` (order in rooms), `subscriptions`, `presence` and `streams` (connections), `messages`.
+//! - Rules that all topics obey: `sight` (who may see a room), `speaking` (who may speak), `view` (who may see an entry that is
 //!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
 //!   work in several commands).
 //! - `snapshot`: the initial state. `check`: invariants between commands; tests only.
@@ -24,20 +24,24 @@ mod calls;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod clearing;
 mod closing;
 mod deleted;
 mod direct;
 mod guesses;
 mod members;
 mod messages;
+mod moderation;
 mod orphans;
 mod people;
 mod policy;
+mod presence;
 mod quotas;
 mod roles;
 mod rooms;
 mod sight;
 mod snapshot;
+mod speaking;
 mod streams;
 mod subscriptions;
 mod view;
@@ -57,6 +61,7 @@ use crate::chat::state::order::Order;
 use crate::chat::state::purpose::{Origin, PendingSend, Purpose};
 use crate::chat::state::quotas::{Made, Quotas};
 use crate::chat::state::rooms::Rooms;
+use crate::chat::state::slow::Slow;
 use crate::chat::state::snapshot::Snapshot;
 use crate::chat::state::stream::Stream;
 use crate::chat::state::subscription::Subscription;
@@ -139,6 +144,10 @@ pub struct Chat {
     pending_policy: bool,
     /// The banned addresses, each until a time.
     banned: BTreeMap<IpAddr, Time>,
+    /// The accounts that are muted everywhere, each until a time.
+    muted: BTreeMap<AccountId, Time>,
+    /// Who must wait in slow mode.
+    slow: Slow,
     /// The last applied entry.
     last: Seq,
     /// The latest time of an applied entry.
@@ -188,6 +197,8 @@ impl Chat {
             fixed: settings.fixed,
             pending_policy: false,
             banned: BTreeMap::new(),
+            muted: BTreeMap::new(),
+            slow: Slow::default(),
             last: snapshot.last,
             told: Time(0),
         };
@@ -313,6 +324,7 @@ impl Chat {
     fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
         let purpose = self.order.settle(ticket);
         self.release(entry);
+        self.has_not_spoken(entry);
         if let Some(made) = Made::of(entry) {
             self.quotas.end(made);
         }

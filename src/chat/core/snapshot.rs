@@ -9,6 +9,7 @@ impl Chat {
     pub(super) fn restore(&mut self, snapshot: Snapshot) {
         self.policy = snapshot.policy;
         self.banned = snapshot.banned.into_iter().map(|one| (one.address, one.until)).collect();
+        self.muted = snapshot.muted.into_iter().collect();
         for account in snapshot.accounts {
             self.accounts.insert(account);
         }
@@ -46,6 +47,7 @@ impl Chat {
             blocks: self.accounts.blocks(),
             policy: self.policy,
             banned: self.banned_addresses(),
+            muted: self.muted.iter().map(|(account, until)| (*account, *until)).collect(),
             deleted: self.deleted.records(|account| self.accounts.get(account).is_some()),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),

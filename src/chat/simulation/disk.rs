@@ -40,7 +40,7 @@ impl Disk {
     pub fn commit(&mut self, count: u64) {
         for _ in 0..count {
             let Some((ticket, time, entry)) = self.queue.pop_front() else { return };
-            match self.judge(&entry) {
+            match self.judge(time, &entry) {
                 Ok(None) => self.write(Some(ticket), time, entry),
                 Ok(Some((seq, time, same))) => {
                     self.answers.push_back(Command::Repeated { ticket, entry, seq, time, same });
@@ -65,7 +65,10 @@ impl Disk {
     }
 
     /// Checks what only the log knows: used client ids, existing messages and their authors.
-    fn judge(&self, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
+    fn judge(&self, time: Time, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
+        if let Some(refusal) = self.now.silenced(time, entry) {
+            return Err(refusal);
+        }
         match entry.act() {
             _ if !self.now.may(entry) => Err(Refusal::Forbidden),
             Entry::Said { room, author, client_id, reply_to, .. } => {
@@ -80,7 +83,8 @@ impl Disk {
                 self.living(*room, *target, |author| author == by.account).map(|()| None)
             }
             Entry::Deleted { room, target, by, as_owner } => {
-                let may = |author| *as_owner || author == by.account;
+                let charge = by.account.is_some_and(|by| self.now.moderates(by, *room));
+                let may = |author| (*as_owner && charge) || author == by.account;
                 let author = self.message(*room, *target).ok_or(Refusal::MessageNotFound)?;
                 let gone = self.gone(*target).map(|(seq, time)| (seq, time, true));
                 if may(author) { Ok(gone) } else { Err(Refusal::Forbidden) }
@@ -88,7 +92,7 @@ impl Disk {
             Entry::Reacted { room, target, .. } => {
                 self.living(*room, *target, |_| true).map(|()| None)
             }
-            Entry::MemberChanged { with: Some(message), .. } => match self.judge(message) {
+            Entry::MemberChanged { with: Some(message), .. } => match self.judge(time, message) {
                 Ok(None) => Ok(None),
                 _ => Err(Refusal::Malformed(Field::Whole)),
             },

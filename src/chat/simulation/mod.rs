@@ -7,6 +7,7 @@
 //! `SEEDS=100000 cargo test --lib simulation` runs more seeds; `SEED=17 cargo test --lib simulation
 //! -- --nocapture` runs one, and prints its commands and effects.
 
+mod agreement;
 mod book;
 mod clients;
 mod crash;
@@ -15,6 +16,7 @@ pub(crate) mod disk;
 mod in_charge;
 mod inputs;
 mod members;
+mod moderation;
 mod people;
 mod picture;
 mod rooms;
@@ -22,7 +24,7 @@ mod settled;
 mod strangers;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::chat::simulation::book::Book;
@@ -31,7 +33,7 @@ use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::World;
 use crate::chat::{
-    Call, Chat, Command, Effect, Entry, RoomId, RoomRecord, Seq, SessionId, Settings, Snapshot,
+    AccountId, Call, Chat, Command, Effect, Entry, RoomId, RoomRecord, Seq, SessionId, Settings, Snapshot,
     Space, call, founding,
 };
 use crate::crypto::KeyHash;
@@ -65,6 +67,8 @@ struct Simulation {
     session_keys: Vec<KeyHash>,
     /// The keys of accounts, with whether the registration was acknowledged or refused.
     registered: Vec<(KeyHash, bool)>,
+    /// When people have spoken last in slow mode.
+    spoken: HashMap<(RoomId, AccountId), Time>,
     step: u64,
     history: Vec<Effect>,
     loud: bool,
@@ -119,6 +123,7 @@ impl Simulation {
             fresh: 0,
             session_keys: Vec::new(),
             registered: Vec::new(),
+            spoken: HashMap::new(),
             step: 0,
             history: Vec::new(),
             loud,
@@ -306,6 +311,10 @@ impl Simulation {
                 assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
                 assert!(self.book.may(entry), "without the role: {entry:?}");
                 assert!(self.book.lets_in(entry), "not let in: {entry:?}");
+                assert!(self.book.lets_enter(entry), "banned, or locked: {entry:?}");
+                let silenced = self.book.silenced(self.clock, entry);
+                assert_eq!(silenced, None, "not theirs to say: {entry:?}");
+                self.speaks(entry);
                 self.disk.propose(*ticket, *time, entry.clone());
             }
             Effect::Mark { room, account, seq } => {
@@ -336,8 +345,14 @@ impl Simulation {
                     let now = self.book.rooms.get(room).map(|room| room.settings.clone());
                     self.world.before.insert(*room, now.filter(|_| own));
                 }
+                if ticket.is_some() {
+                    let silenced = self.book.silenced(*time, entry);
+                    assert_eq!(silenced, None, "said in spite of an earlier entry: {entry:?}");
+                    assert!(self.book.may(entry), "done without the role: {entry:?}");
+                }
                 self.expect_entry(*seq, *time, entry);
             }
+            Command::Repeated { entry, .. } | Command::Unlogged { entry, .. } => self.unsaid(entry),
             Command::ClientEvent { subscription, event } => {
                 if let Some(stream) = self.world.streams.get_mut(subscription) {
                     if stream.standing {
@@ -377,11 +392,7 @@ impl Simulation {
                 ended.extend(self.world.end_streams(|_| true));
                 self.used(ended);
             }
-            Command::Space(_)
-            | Command::Call { .. }
-            | Command::Repeated { .. }
-            | Command::Unlogged { .. }
-            | Command::Continue => {}
+            Command::Space(_) | Command::Call { .. } | Command::Continue => {}
         }
     }
 
@@ -404,6 +415,9 @@ impl Simulation {
                 if self.book.is_room(room) && self.book.accounts.contains_key(account) =>
             {
                 self.world.unsubscribe(|_, one| one.room == *room && one.account == Some(*account))
+            }
+            Entry::RoomBanChanged { room, account, on: true } if fits => {
+                self.somebody_is_banned(*room, *account)
             }
             Entry::RoomGone { room, .. } if fits => {
                 self.world.unsubscribe(|_, member| member.room == *room)

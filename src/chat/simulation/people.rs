@@ -50,6 +50,7 @@ impl Simulation {
                 call::Person { name: name.as_str().into() }
             }),
             37 => self.somebody_rules(),
+            63 if self.dice.one_in(3) => self.somebody_moderates(),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
                 let access = it.access(&room);
@@ -82,13 +83,7 @@ impl Simulation {
             }),
             48..=51 => self.somebody_follows(),
             52..=56 => self.somebody_streams(),
-            57 => self.asks(Caller::Nobody, |it| {
-                let session = it.key();
-                it.session_keys.push(session);
-                let (name, color) = (it.name().as_str().into(), it.color());
-                let (remember, agent) = (it.dice.one_in(6), "".into());
-                call::BeGuest { name, color, session, remember, agent }
-            }),
+            57 => self.somebody_comes(),
             58 => self.somebody_asks(|it| {
                 let room = it.some_room();
                 let access = it.access(&RoomRef::Id(room));
@@ -115,6 +110,21 @@ impl Simulation {
                 _ => call::View { room: it.some_room() }.into(),
             }),
         }
+    }
+
+    /// As a guest, perhaps under another name than before.
+    fn somebody_comes(&mut self) {
+        let before = match self.caller() {
+            Caller::Session(key) => Caller::Perhaps(key),
+            _ => Caller::Nobody,
+        };
+        self.asks(before, |it| {
+            let session = it.key();
+            it.session_keys.push(session);
+            let (name, color) = (it.name().as_str().into(), it.color());
+            let (remember, agent) = (it.dice.one_in(6), "".into());
+            call::BeGuest { name, color, session, remember, agent }
+        });
     }
 
     /// Mostly a room of the caller.

@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub policy: Policy,
     /// The banned addresses, in order.
     pub banned: Vec<BannedAddress>,
+    /// The accounts that are muted everywhere, by account, each with the end of the mute.
+    pub muted: Vec<(AccountId, Time)>,
     /// The deleted rooms that their owners can restore.
     pub deleted: Vec<DeletedRecord>,
     /// The highest account number ever used: a guest's is not reused.

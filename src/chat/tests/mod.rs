@@ -14,6 +14,7 @@ mod limits;
 mod members;
 mod mentions;
 mod messages;
+mod moderation;
 mod names;
 mod pages;
 mod people;
@@ -329,6 +330,7 @@ fn words(effect: &Effect) -> String {
                     format!("reacted to {target} {on} as {seq}")
                 }
                 EventKind::Member { seq, member } => format!("is member {member} as {seq}"),
+                EventKind::Standing { seq, change } => format!("is {change:?} as {seq}"),
                 EventKind::Room { seq, .. } => format!("made the room so as {seq}"),
                 EventKind::Gone { seq } => format!("ended the room as {seq}"),
                 EventKind::Typing => "types".to_owned(),

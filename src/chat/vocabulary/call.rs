@@ -10,8 +10,10 @@ use crate::chat::vocabulary::{
     SessionInfo,
 };
 use crate::crypto::KeyHash;
+use crate::time::Time;
 
 pub use crate::chat::vocabulary::deeds::*;
+pub use crate::chat::vocabulary::moderating::*;
 
 /// A call with its answer type.
 pub trait Typed: Into<Call> {
@@ -115,6 +117,15 @@ calls! {
     Audit => Heard: Seq,
     Demolish => Done: (),
     Suppress => Acted: Acted,
+    ChangeModerator => Done: (),
+    Mute => Done: (),
+    BanFromRoom => Done: (),
+    ChangeRules => Room: Box<RoomInfo>,
+    Transfer => Room: Box<RoomInfo>,
+    Moderation => Moderation: super::ModerationInfo,
+    Muted => Muted: Vec<(Name, Time)>,
+    Clear => Clearing: super::Clearing,
+    Erase => Acted: Acted,
 }
 
 /// Creates an account.

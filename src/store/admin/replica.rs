@@ -9,7 +9,7 @@ use crate::store::{OpenError, messages, schema, tables};
 use crate::time::Time;
 
 /// The compared tables, each with the columns that are not: those that change without an entry.
-const TABLES: [(&str, &[&str]); 9] = [
+const TABLES: [(&str, &[&str]); 11] = [
     ("account", &[]),
     ("session", &["last_used"]),
     ("room", &[]),
@@ -18,6 +18,8 @@ const TABLES: [(&str, &[&str]); 9] = [
     ("block", &[]),
     ("setting", &[]),
     ("banned", &[]),
+    ("muted", &[]),
+    ("room_ban", &[]),
     ("reaction", &[]),
 ];
 

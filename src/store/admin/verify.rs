@@ -257,7 +257,8 @@ impl Log {
 
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
-        let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, banned, .. } = &expected;
+        let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, banned, muted, .. } =
+            &expected;
         for (tables, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
@@ -266,6 +267,7 @@ impl Log {
             ("deleted rooms", *deleted == found.deleted),
             ("settings of the server", *policy == found.policy),
             ("banned addresses", *banned == found.banned),
+            ("muted accounts", *muted == found.muted),
             ("last numbers", expected == found),
         ] {
             if !same {

@@ -17,6 +17,7 @@ fn an_older_database_is_taken_over_with_all_that_is_in_it() {
     let migrations = [
         schema::MIGRATIONS[0],
         schema::MIGRATIONS[1],
+        schema::MIGRATIONS[2],
         "ALTER TABLE log ADD COLUMN letters INTEGER;
          UPDATE log SET letters = length(text) WHERE kind = 'said'",
         "CREATE INDEX log_letters ON log (letters)",
@@ -73,6 +74,7 @@ fn the_first_schema_learns_who_is_in_charge() {
     drop(writer);
     let before = scratch.open().snapshot;
     let other = scratch.other_program();
+    other.execute_batch(WITHOUT_MODERATION).expect("the third migration can be undone");
     let back = "DROP INDEX log_deed; DROP TABLE setting; DROP TABLE banned;
         ALTER TABLE account DROP COLUMN role; ALTER TABLE account DROP COLUMN banned";
     other.execute_batch(back).expect("the second migration can be undone");
@@ -87,6 +89,44 @@ fn the_first_schema_learns_who_is_in_charge() {
     put(&mut writer, Entry::Deed { by: None, reason: None, act: Box::new(act) });
     drop(writer);
     assert_eq!(scratch.open().snapshot.accounts[0].role, Some(Role::Owner));
+    crate::store::admin::sound(&scratch.file()).expect("a sound database");
+}
+
+/// Undoes the third migration.
+const WITHOUT_MODERATION: &str = "DROP TABLE room_ban; DROP TABLE muted; DROP INDEX room_read_only;
+    ALTER TABLE member DROP COLUMN moderator; ALTER TABLE room DROP COLUMN locked;
+    ALTER TABLE room DROP COLUMN read_only; ALTER TABLE room DROP COLUMN slow";
+
+/// A database of the second schema opens, with all that is in it, and passes every check.
+#[test]
+fn the_second_schema_learns_who_moderates() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Ann", "a"));
+    put(&mut writer, account_made(2, "Bob", "b"));
+    put(&mut writer, says(2, 1, "hello"));
+    drop(writer);
+    let before = scratch.open().snapshot;
+    let other = scratch.other_program();
+    other.execute_batch(WITHOUT_MODERATION).expect("it can be undone");
+    other.pragma_update(None, "user_version", schema::number(2) as i64).expect("it is set");
+    let mut second = rusqlite::Connection::open_in_memory().expect("memory");
+    schema::migrate(&mut second, &schema::MIGRATIONS[..2], 0).expect("it is empty");
+    assert_eq!(schema::difference(&other, &second).expect("an answer"), None, "the second schema");
+    drop(other);
+    let Store { snapshot, mut writer, .. } = scratch.open();
+    assert_eq!(snapshot, before);
+    for act in [
+        Entry::ModeratorChanged { room: RoomId(1), account: AccountId(1), on: true },
+        Entry::Muted { room: Some(RoomId(1)), account: AccountId(2), until: Time(i64::MAX) },
+        Entry::RoomBanChanged { room: RoomId(1), account: AccountId(2), on: true },
+    ] {
+        put(&mut writer, Entry::Deed { by: None, reason: None, act: Box::new(act) });
+    }
+    drop(writer);
+    let lobby = &scratch.open().snapshot.rooms[0];
+    let found = lobby.moderation.as_ref().expect("it has some");
+    assert_eq!((found.moderators.len(), found.muted.len(), found.banned.len()), (1, 1, 1));
     crate::store::admin::sound(&scratch.file()).expect("a sound database");
 }
 

@@ -7,6 +7,7 @@ mod direct;
 mod identity;
 mod in_charge;
 mod messages;
+mod moderation;
 mod moving;
 mod opening;
 mod resume;
