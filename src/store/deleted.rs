@@ -72,8 +72,7 @@ fn wipe(connection: &Connection, which: &str, number: i64) -> rusqlite::Result<(
     let members = format!("DELETE FROM member WHERE room IN (SELECT id FROM room WHERE {which})");
     connection.prepare_cached(&members)?.execute([number])?;
     for table in ["muted", "room_ban"] {
-        let rows =
-            format!("DELETE FROM {table} WHERE room IN (SELECT id FROM room WHERE {which})");
+        let rows = format!("DELETE FROM {table} WHERE room IN (SELECT id FROM room WHERE {which})");
         connection.prepare_cached(&rows)?.execute([number])?;
     }
     let room = format!("UPDATE room SET kept = NULL, password = NULL WHERE {which}");

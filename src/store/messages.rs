@@ -90,7 +90,7 @@ pub(super) fn check(
     let own = author.is_some() && author == by.account;
     match entry {
         Entry::Deleted { as_owner, .. }
-            if !own && !(*as_owner && in_charge(connection, room, by)?) =>
+            if !(own || *as_owner && in_charge(connection, room, by)?) =>
         {
             Ok(Outcome::Refused(Refusal::Forbidden))
         }

@@ -4,19 +4,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::chat::{
-    AccountId, Author, Entry, LOBBY, Needs, Refusal, Role, RoomId, Rules, Seq,
-};
+use crate::chat::{AccountId, Author, Entry, LOBBY, Needs, Refusal, Role, RoomId, Rules, Seq};
 use crate::store::Reader;
 use crate::store::entries::{self, signed, unsigned};
 use crate::time::Time;
 
 /// Whether an account has the role that its deed needs.
-pub(super) fn may(
-    connection: &Connection,
-    by: AccountId,
-    entry: &Entry,
-) -> rusqlite::Result<bool> {
+pub(super) fn may(connection: &Connection, by: AccountId, entry: &Entry) -> rusqlite::Result<bool> {
     let role = role_of(connection, by)?;
     let (room, owner_only) = match entry.needs() {
         Needs::Role(least) => return Ok(role >= Some(least)),
@@ -49,11 +43,7 @@ pub(super) fn moderates(
 }
 
 /// Whether an account owns a room, and whether it is a moderator there.
-fn ranks(
-    connection: &Connection,
-    room: RoomId,
-    by: AccountId,
-) -> rusqlite::Result<(bool, bool)> {
+fn ranks(connection: &Connection, room: RoomId, by: AccountId) -> rusqlite::Result<(bool, bool)> {
     let ranks = "SELECT owner IS ?2, EXISTS (SELECT 1 FROM member
              WHERE room = ?1 AND account = ?2 AND moderator = 1)
          FROM room WHERE id = ?1 AND gone IS NULL AND between_a IS NULL";
@@ -115,11 +105,7 @@ pub(super) fn silenced(
 }
 
 /// Applies an entry about order in rooms. Any other entry changes nothing.
-pub(super) fn apply(
-    connection: &Connection,
-    time: Time,
-    entry: &Entry,
-) -> rusqlite::Result<()> {
+pub(super) fn apply(connection: &Connection, time: Time, entry: &Entry) -> rusqlite::Result<()> {
     let sql = |sql: &str| connection.prepare_cached(sql);
     // A room that is there, and is not for two.
     const OPEN: &str = "SELECT 1 FROM room WHERE id = ?1 AND gone IS NULL AND between_a IS NULL";

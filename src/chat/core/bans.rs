@@ -18,7 +18,8 @@ use crate::chat::state::pages::page;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::types::{AccountId, CallId, Folded, LOBBY, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Action, Answer, BannedAddress, CloseReason, Entry, Field, Page, Person, Reason, Refusal, Role, call,
+    Action, Answer, BannedAddress, CloseReason, Entry, Field, Page, Person, Reason, Refusal, Role,
+    call,
 };
 use crate::limits::BANNED_ADDRESSES_MAX;
 use crate::time::Time;

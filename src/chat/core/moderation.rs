@@ -232,7 +232,8 @@ impl Chat {
             return Err(Refusal::Unavailable); // Both or neither.
         }
         let ban = Entry::RoomBanChanged { room, account, on };
-        let gone = Entry::MemberChanged { room, account, member: false, expelled: true, with: None };
+        let gone =
+            Entry::MemberChanged { room, account, member: false, expelled: true, with: None };
         match (is_so, goes) {
             (false, true) => {
                 self.charge_entry(&ban, &Purpose::Call(id, Some(by)))?;
@@ -358,7 +359,11 @@ impl Chat {
             return Ok(Answer::Done(()));
         }
         room.record.moderate(|found| {
-            if on { found.moderators.insert(account) } else { found.moderators.remove(&account) };
+            if on {
+                found.moderators.insert(account)
+            } else {
+                found.moderators.remove(&account)
+            };
         });
         self.tell_standing(seq, id, account, Standing::Moderator(on));
         Ok(Answer::Done(()))
@@ -443,7 +448,11 @@ impl Chat {
     }
 
     /// A guest goes on under another name: proposes that mutes and bans go with it.
-    pub(super) fn keep_restrained(&mut self, before: Identity, to: AccountId) -> Result<(), Refusal> {
+    pub(super) fn keep_restrained(
+        &mut self,
+        before: Identity,
+        to: AccountId,
+    ) -> Result<(), Refusal> {
         let Some(from) = account_of(before) else { return Ok(()) };
         let free = !self.muted.contains_key(&from) && self.rooms.restraining(from).is_empty();
         if free {

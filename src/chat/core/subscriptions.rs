@@ -13,8 +13,8 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, Seq, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, ClientEvent, CloseReason, Effect, Entry, Event, EventKind, Field, NameClaim, Receipt,
-    Refusal, RoomEvent, StreamEvent, call,
+    Access, ClientEvent, CloseReason, Effect, Entry, Field, NameClaim, Refusal, RoomEvent,
+    StreamEvent, call,
 };
 use crate::time::Time;
 
@@ -51,7 +51,8 @@ impl Chat {
         if asked_by.is_some() && account.is_some() && asked_by != account {
             return Err(Refusal::NameInUse);
         }
-        if asked_by.is_some_and(|by| self.rooms.get(room).is_some_and(|room| room.record.has_banned(by)))
+        if asked_by
+            .is_some_and(|by| self.rooms.get(room).is_some_and(|room| room.record.has_banned(by)))
         {
             return Err(Refusal::BannedHere);
         }

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::chat::simulation::moderation::keep_moderators;
 use crate::chat::{
     Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, Policy,
     RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session, SessionId, Visibility,
 };
-use crate::chat::simulation::moderation::keep_moderators;
 use crate::crypto::KeyHash;
 use crate::time::Time;
 

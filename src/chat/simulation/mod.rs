@@ -33,8 +33,8 @@ use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::World;
 use crate::chat::{
-    AccountId, Call, Chat, Command, Effect, Entry, RoomId, RoomRecord, Seq, SessionId, Settings, Snapshot,
-    Space, call, founding,
+    AccountId, Call, Chat, Command, Effect, Entry, RoomId, RoomRecord, Seq, SessionId, Settings,
+    Snapshot, Space, call, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits;

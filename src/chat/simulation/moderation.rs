@@ -106,7 +106,11 @@ impl Simulation {
 
     /// Whoever is banned from a room is put out there with the entry that says so, under whatever
     /// name.
-    pub(super) fn somebody_is_banned(&mut self, room: RoomId, account: AccountId) -> Vec<SessionId> {
+    pub(super) fn somebody_is_banned(
+        &mut self,
+        room: RoomId,
+        account: AccountId,
+    ) -> Vec<SessionId> {
         let sessions = &self.book.sessions;
         self.world.unsubscribe(|_, one| {
             let by = one.session.and_then(|id| sessions.get(&id)).map(|session| session.account);

@@ -113,7 +113,8 @@ impl World {
             Ok(_) => {
                 assert!(fits, "a subscription without access");
                 assert!(!self.closed, "a subscription after the close");
-                let banned = room.zip(member.account).is_some_and(|(room, one)| room.has_banned(one));
+                let banned =
+                    room.zip(member.account).is_some_and(|(room, one)| room.has_banned(one));
                 assert!(!banned, "a subscription of somebody who is banned");
                 member.standing = true;
             }

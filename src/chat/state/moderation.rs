@@ -99,15 +99,18 @@ impl Rooms {
     pub fn ban(&mut self, id: RoomId, account: AccountId, on: bool) {
         let Some(room) = self.get_mut(id) else { return };
         room.record.moderate(|found| {
-            if on { found.banned.insert(account) } else { found.banned.remove(&account) };
+            if on {
+                found.banned.insert(account)
+            } else {
+                found.banned.remove(&account)
+            };
         });
         self.note_restrained(id, account);
     }
 
     fn note_restrained(&mut self, id: RoomId, account: AccountId) {
         let record = self.get(id).map(|room| &room.record);
-        let is = record
-            .is_some_and(|one| one.muted(account).is_some() || one.has_banned(account));
+        let is = record.is_some_and(|one| one.muted(account).is_some() || one.has_banned(account));
         if is {
             self.restrained.insert((account, id));
         } else {

@@ -22,6 +22,7 @@ mod policy;
 mod quotas;
 mod roles;
 mod rooms;
+mod speaking;
 mod streams;
 mod subscriptions;
 

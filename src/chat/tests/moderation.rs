@@ -6,66 +6,66 @@ use crate::limits::moderation::{
     BANS_PER_ROOM_MAX, MODERATORS_MAX, MUTED_ACCOUNTS_MAX, MUTES_PER_ROOM_MAX,
 };
 
-fn moderator(room: RoomId, name: &str, on: bool) -> Call {
+pub(super) fn moderator(room: RoomId, name: &str, on: bool) -> Call {
     call::ChangeModerator { room, name: name.into(), on, reason: None }.into()
 }
 
-fn mute(room: Option<RoomId>, name: &str, secs: Option<u64>) -> Call {
+pub(super) fn mute(room: Option<RoomId>, name: &str, secs: Option<u64>) -> Call {
     call::Mute { room, name: name.into(), on: true, secs, reason: Reason::new("spam") }.into()
 }
 
-fn unmute(room: Option<RoomId>, name: &str) -> Call {
+pub(super) fn unmute(room: Option<RoomId>, name: &str) -> Call {
     call::Mute { room, name: name.into(), on: false, secs: None, reason: None }.into()
 }
 
-fn ban(room: RoomId, name: &str, on: bool) -> Call {
+pub(super) fn ban(room: RoomId, name: &str, on: bool) -> Call {
     call::BanFromRoom { room, name: name.into(), on, reason: None }.into()
 }
 
-fn expel(room: RoomId, name: &str) -> Call {
+pub(super) fn expel(room: RoomId, name: &str) -> Call {
     call::Expel { room, name: name.into() }.into()
 }
 
-fn transfer(room: RoomId, name: &str) -> Call {
+pub(super) fn transfer(room: RoomId, name: &str) -> Call {
     call::Transfer { room, name: name.into(), reason: None }.into()
 }
 
-fn rules(room: RoomId, change: RulesChange) -> Call {
+pub(super) fn rules(room: RoomId, change: RulesChange) -> Call {
     call::ChangeRules { room, change, reason: None }.into()
 }
 
-fn slow(secs: u32) -> RulesChange {
+pub(super) fn slow(secs: u32) -> RulesChange {
     RulesChange { slow_secs: Some(secs), ..RulesChange::default() }
 }
 
-fn read_only(on: bool) -> RulesChange {
+pub(super) fn read_only(on: bool) -> RulesChange {
     RulesChange { read_only: Some(on), ..RulesChange::default() }
 }
 
-fn locked(on: bool) -> RulesChange {
+pub(super) fn locked(on: bool) -> RulesChange {
     RulesChange { locked: Some(on), ..RulesChange::default() }
 }
 
-fn enters(room: RoomId) -> Call {
+pub(super) fn enters(room: RoomId) -> Call {
     call::Enter { room, access: Access::Open }.into()
 }
 
-fn send(room: RoomId, text: &str) -> Call {
+pub(super) fn send(room: RoomId, text: &str) -> Call {
     let (text, client_id, reply_to) = (text.into(), None, None);
     call::Act(Action::Send { room, text, client_id, reply_to }).into()
 }
 
-fn react(room: RoomId, target: Seq) -> Call {
+pub(super) fn react(room: RoomId, target: Seq) -> Call {
     let emoji = Emoji::new("👍").expect("a reaction");
     call::Act(Action::React { room, target, emoji, on: true }).into()
 }
 
-fn here(until: Time) -> Result<(), Refusal> {
+pub(super) fn here(until: Time) -> Result<(), Refusal> {
     Err(Refusal::Muted { until, everywhere: false })
 }
 
 /// A public room of own, with the members mod (who is to moderate), bob, cat, and the guest gus.
-fn core() -> (Core, RoomId) {
+pub(super) fn core() -> (Core, RoomId) {
     let mut core = Core::with(&["own", "mod", "bob", "cat", "adm", "boss"]);
     core.operate(role("boss", Some(Role::Owner))).expect("an owner");
     core.operate(role("adm", Some(Role::Administrator))).expect("an administrator");
@@ -78,13 +78,13 @@ fn core() -> (Core, RoomId) {
 }
 
 /// The same, and mod moderates.
-fn moderated() -> (Core, RoomId) {
+pub(super) fn moderated() -> (Core, RoomId) {
     let (mut core, room) = core();
     core.try_to("own", moderator(room, "mod", true)).expect("a moderator");
     (core, room)
 }
 
-fn members(core: &mut Core, room: RoomId, viewer: &str) -> Vec<Member> {
+pub(super) fn members(core: &mut Core, room: RoomId, viewer: &str) -> Vec<Member> {
     match core.ask(viewer, call::Members { room, after: Place::Present(0) }) {
         Ok(Answer::Members(Page { mut items, next })) => {
             if let Some(after) = next
@@ -98,7 +98,7 @@ fn members(core: &mut Core, room: RoomId, viewer: &str) -> Vec<Member> {
     }
 }
 
-fn role_of(core: &mut Core, room: RoomId, name: &str) -> Option<RoomRole> {
+pub(super) fn role_of(core: &mut Core, room: RoomId, name: &str) -> Option<RoomRole> {
     let all = members(core, room, name);
     all.into_iter().find(|one| one.author.name.as_str() == name).and_then(|one| one.role)
 }
@@ -137,7 +137,8 @@ fn the_owner_makes_moderators_and_their_role_ends_with_the_membership() {
         ..RoomChange::default()
     };
     let (room_ref, access, chance) = (RoomRef::Id(room), Access::Member, 1);
-    core.try_to("own", call::ChangeRoom { room: room_ref, access, change, chance }).expect("closed");
+    core.try_to("own", call::ChangeRoom { room: room_ref, access, change, chance })
+        .expect("closed");
     assert_eq!(core.chat.snapshot().rooms.last().expect("the room").moderation, None);
 }
 
@@ -211,120 +212,14 @@ fn whoever_was_a_moderator_is_none_from_that_entry_on() {
 }
 
 #[test]
-fn whoever_is_muted_says_nothing_at_any_door_until_then() {
-    let (mut core, room) = moderated();
-    core.try_to("cat", send(room, "good morning")).expect("said");
-    let greeting = Seq(core.seq);
-    core.try_to("bob", send(room, "hello")).expect("said");
-    let hello = Seq(core.seq);
-    core.try_to("bob", subscribe(1, room)).expect("a door of the seeds");
-    let base = SubscriptionId(65_536);
-    let stream = call::OpenStream { subscription: base, protocol: BACK, only: None };
-    core.ask("bob", stream).expect("a stream");
-    core.ask_late("mod", mute(Some(room), "bob", Some(60)));
-    let until = core.now.plus_secs(60);
-    let heard = core.settle();
-    assert!(heard[0].contains("bob is Muted(Some(") && heard.len() == 1, "{heard:?}");
-    let edit = call::Act(Action::Edit { room, target: hello, text: "other".into() });
-    for call in [send(room, "again"), edit.into(), react(room, greeting)] {
-        assert_eq!(core.try_to("bob", call), here(until));
-    }
-    let said = core.say(1, "bob", "by another door");
-    assert_eq!(said, [format!("to 1: no, {:?}", here(until).expect_err("muted"))]);
-    let (text, client_id, reply_to) = ("by the stream".into(), None, None);
-    let action = Action::Send { room, text, client_id, reply_to };
-    let told = core.tell(65_536, ClientEvent::Stream(StreamEvent::Act { action, mark: None }));
-    assert!(told[0].starts_with("to 65536: no, Muted"), "{told:?}");
-    let typing = core.tell(65_536, ClientEvent::Stream(StreamEvent::Typing { room }));
-    assert!(typing.iter().all(|one| !one.contains("types")), "{typing:?}");
-    // One's own message may always go; and other rooms are as before.
-    assert_eq!(core.try_to("bob", call::Act(Action::Delete { room, target: hello })), Ok(()));
-    assert_eq!(core.try_to("bob", send(LOBBY, "elsewhere")), Ok(()));
-    // Leaving and coming back is no way around it, nor is a restart.
-    core.try_to("bob", call::Exit { room }).expect("gone");
-    core.try_to("bob", enters(room)).expect("back");
-    core.chat = Chat::new(Settings::new(TTL_SECS, false), core.chat.snapshot());
-    assert_eq!(core.try_to("bob", send(room, "again")), here(until));
-    let muted = members(&mut core, room, "cat").into_iter();
-    let muted = muted.filter_map(|one| Some((one.author.name.to_string(), one.muted?)));
-    assert_eq!(muted.collect::<Vec<_>>(), [("bob".to_owned(), until)]);
-    core.passes(60);
-    assert_eq!(core.try_to("bob", send(room, "I am back")), Ok(()), "for a time");
-    core.try_to("mod", mute(Some(room), "bob", None)).expect("without an end");
-    core.passes(1_000_000);
-    core.login("bob").expect("a login");
-    core.login("mod").expect("a login");
-    assert_eq!(core.try_to("bob", send(room, "again")), here(UNTIL_LIFTED));
-    core.try_to("mod", unmute(Some(room), "bob")).expect("lifted");
-    assert_eq!(core.try_to("bob", send(room, "thanks")), Ok(()));
-}
-
-#[test]
-fn a_guest_takes_mutes_and_bans_along_to_another_name() {
-    let (mut core, room) = moderated();
-    let other = core.room("own", room_settings("the attic", Visibility::Public, None));
-    core.try_to("mod", mute(Some(room), "gus", None)).expect("muted");
-    core.try_to("own", ban(other, "gus", true)).expect("banned");
-    let nick = |name: &str| call::BeGuest {
-        name: name.into(),
-        color: None,
-        session: key(name),
-        remember: false,
-        agent: "".into(),
-    };
-    core.try_to("gus?", nick("gil")).expect("another name");
-    core.try_to("gus?", call::GiveUp).expect("given up");
-    core.try_to("gil", enters(room)).expect("a member");
-    assert_eq!(core.try_to("gil", send(room, "me again")), here(UNTIL_LIFTED));
-    assert_eq!(core.try_to("gil", enters(other)), Err(Refusal::BannedHere));
-    // The old account is gone, and what concerned it.
-    let rooms = core.chat.snapshot().rooms;
-    let restrained = rooms.iter().filter_map(|room| room.moderation.as_ref());
-    assert_eq!(restrained.map(|one| one.muted.len() + one.banned.len()).sum::<usize>(), 2);
-}
-
-#[test]
-fn administrators_mute_on_the_whole_server() {
-    let (mut core, room) = core();
-    for caller in ["own", "bob"] {
-        assert_eq!(core.try_to(caller, mute(None, "bob", None)), Err(Refusal::Forbidden));
-    }
-    for colleague in ["boss", "adm"] {
-        assert_eq!(core.try_to("adm", mute(None, colleague, None)), Err(Refusal::Forbidden));
-    }
-    let own = core.room("bob", room_settings("his own", Visibility::Public, None));
-    let two = match core.ask("bob", call::Direct { name: "cat".into(), chance: 99 }) {
-        Ok(Answer::Direct(direct)) => direct.room.id,
-        other => panic!("{other:?}"),
-    };
-    core.try_to("adm", mute(None, "bob", Some(60))).expect("muted");
-    let until = core.now.plus_secs(60);
-    let everywhere = Err(Refusal::Muted { until, everywhere: true });
-    for room in [LOBBY, room, own, two] {
-        assert_eq!(core.try_to("bob", send(room, "hello")), everywhere);
-    }
-    let settings = room_settings("a rude title", Visibility::Public, None);
-    assert_eq!(core.try_to("bob", call::MakeRoom { settings, chance: 5 }), everywhere);
-    match core.ask("adm", call::Muted) {
-        Ok(Answer::Muted(all)) => assert_eq!(all, [(name("bob"), until)]),
-        other => panic!("{other:?}"),
-    }
-    assert_eq!(core.try_to("bob", call::Muted), Err(Refusal::Forbidden));
-    core.chat = Chat::new(Settings::new(TTL_SECS, false), core.chat.snapshot());
-    assert_eq!(core.try_to("bob", send(room, "hello")), everywhere, "after a restart");
-    core.try_to("adm", unmute(None, "bob")).expect("lifted");
-    assert_eq!(core.try_to("bob", send(room, "hello")), Ok(()));
-    core.try_to("adm", mute(None, "bob", Some(60))).expect("muted");
-    core.passes(60);
-    assert_eq!(core.try_to("bob", send(room, "hello")), Ok(()), "for a time");
-}
-
-#[test]
 fn whoever_is_banned_from_a_room_does_not_come_back() {
     let (mut core, room) = moderated();
     core.try_to("bob", subscribe(1, room)).expect("a subscription");
-    core.ask("bob", call::OpenStream { subscription: SubscriptionId(65_536), protocol: BACK, only: None })
-        .expect("a stream");
+    core.ask(
+        "bob",
+        call::OpenStream { subscription: SubscriptionId(65_536), protocol: BACK, only: None },
+    )
+    .expect("a stream");
     core.try_to("cat", subscribe(2, room)).expect("a subscription");
     core.join(2, "cat");
     core.ask_late("mod", ban(room, "bob", true));
@@ -348,7 +243,8 @@ fn whoever_is_banned_from_a_room_does_not_come_back() {
         ..RoomChange::default()
     };
     let (room_ref, access, chance) = (RoomRef::Id(room), Access::Member, 1);
-    core.try_to("own", call::ChangeRoom { room: room_ref, access, change, chance }).expect("closed");
+    core.try_to("own", call::ChangeRoom { room: room_ref, access, change, chance })
+        .expect("closed");
     let access = Access::Password { password_generation: 1 };
     assert_eq!(core.try_to("bob", call::Enter { room, access }), banned);
     let wrong = Access::Password { password_generation: 0 };
@@ -364,78 +260,6 @@ fn whoever_is_banned_from_a_room_does_not_come_back() {
     assert_eq!(core.try_to("bob", call::Enter { room, access }), banned, "after a restart");
     core.try_to("mod", ban(room, "bob", false)).expect("lifted");
     assert_eq!(core.try_to("bob", call::Enter { room, access }), Ok(()));
-}
-
-#[test]
-fn in_slow_mode_each_waits() {
-    let (mut core, room) = moderated();
-    core.try_to("mod", rules(room, slow(30))).expect("slow");
-    core.try_to("bob", subscribe(1, room)).expect("a subscription");
-    assert_eq!(core.try_to("bob", send(room, "one")), Ok(()));
-    core.passes(10);
-    let wait = Refusal::Slow { retry_after_ms: 20_001 };
-    assert_eq!(core.try_to("bob", send(room, "two")), Err(wait));
-    assert_eq!(core.say(1, "bob", "by another door"), [format!("to 1: no, {wait:?}")]);
-    assert_eq!(core.try_to("cat", send(room, "one")), Ok(()), "each by themselves");
-    for free in ["own", "mod", "own", "mod"] {
-        assert_eq!(core.try_to(free, send(room, "as often as they like")), Ok(()));
-    }
-    core.try_to("bob", send(LOBBY, "elsewhere")).expect("said");
-    core.passes(20);
-    // What the log does not take does not count.
-    core.ask_late("bob", send(room, "two"));
-    core.fail();
-    assert_eq!(core.try_to("bob", send(room, "two")), Ok(()));
-    core.try_to("mod", rules(room, slow(0))).expect("off");
-    assert_eq!(core.try_to("bob", send(room, "three")), Ok(()));
-    // People without an account count by their address, or else by their name.
-    core.try_to("mod", rules(room, slow(30))).expect("slow");
-    core.source = Source::of("203.0.113.7".parse().expect("an address"));
-    for subscription in [2, 3] {
-        core.try_to("", subscribe(subscription, room)).expect("a subscription");
-    }
-    core.say(2, "jack", "one");
-    assert!(core.say(3, "joe", "one")[0].starts_with("to 3: no, Slow"));
-}
-
-#[test]
-fn in_a_read_only_room_only_those_in_charge_speak() {
-    let (mut core, room) = moderated();
-    core.try_to("own", rules(room, read_only(true))).expect("read-only");
-    core.try_to("adm", enters(room)).expect("a member");
-    core.try_to("", subscribe(1, room)).expect("a subscription");
-    for name in ["bob", "gus"] {
-        assert_eq!(core.try_to(name, send(room, "hello")), Err(Refusal::ReadOnly), "{name}");
-    }
-    assert_eq!(core.say(1, "jack", "hello"), ["to 1: no, ReadOnly"]);
-    for name in ["own", "mod", "adm"] {
-        assert_eq!(core.try_to(name, send(room, "hear, hear")), Ok(()), "{name}");
-    }
-    let said = Seq(core.seq);
-    assert_eq!(core.try_to("bob", react(room, said)), Err(Refusal::ReadOnly));
-    core.try_to("own", rules(room, read_only(false))).expect("open");
-    assert_eq!(core.try_to("bob", send(room, "at last")), Ok(()));
-    let info = match core.ask("bob", call::View { room }) {
-        Ok(Answer::Room(info)) => info,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(info.rules, Rules::default());
-}
-
-#[test]
-fn nobody_new_joins_a_locked_room() {
-    let (mut core, room) = moderated();
-    assert_eq!(core.try_to("adm", rules(LOBBY, locked(true))), Err(Refusal::Forbidden));
-    core.try_to("own", rules(room, locked(true))).expect("locked");
-    assert_eq!(core.try_to("adm", enters(room)), Err(Refusal::Locked));
-    assert_eq!(core.try_to("", subscribe(1, room)), Err(Refusal::Locked));
-    assert_eq!(core.try_to("bob", subscribe(2, room)), Ok(()), "a member");
-    core.try_to("bob", call::Exit { room }).expect("gone");
-    assert_eq!(core.try_to("bob", enters(room)), Err(Refusal::Locked));
-    core.try_to("own", call::Exit { room }).expect("gone");
-    assert_eq!(core.try_to("own", enters(room)), Ok(()), "it is the owner's");
-    core.try_to("own", rules(room, locked(false))).expect("open");
-    assert_eq!(core.try_to("bob", enters(room)), Ok(()));
 }
 
 #[test]
@@ -465,7 +289,8 @@ fn a_room_goes_to_another_member() {
 #[test]
 fn all_messages_of_a_person_are_deleted_in_slices() {
     let (mut core, room) = moderated();
-    let clear = |room, name: &str| call::Clear { room, name: name.into(), secs: 3_600, reason: None };
+    let clear =
+        |room, name: &str| call::Clear { room, name: name.into(), secs: 3_600, reason: None };
     let erase = |room, name: &str, targets: &[(RoomId, Seq)]| {
         let (name, targets) = (name.into(), targets.to_vec());
         call::Erase { room, name, targets }

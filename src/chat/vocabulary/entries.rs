@@ -84,8 +84,8 @@ pub enum Entry {
         account: AccountId,
         /// `true`: a member from now on.
         member: bool,
-        /// Whether somebody in charge of the room has expelled the account, which also ends its subscriptions
-        /// there.
+        /// Whether somebody in charge of the room has expelled the account, which also ends its
+        /// subscriptions there.
         expelled: bool,
         /// Only in a proposal: the message that brings an account back into a room for two. The log
         /// takes this entry only if it will take that message, and does not store it here.

@@ -117,19 +117,14 @@ impl<'a> From<&'a AuditRow> for Deed<'a> {
             Entry::Deleted { room, target, .. } => {
                 Deed { what: "delete_message", room: Some(room.0), message: Some(target.0), ..deed }
             }
-            Entry::MemberChanged { room, .. } => {
-                Deed { what: "expel", room: Some(room.0), ..deed }
-            }
+            Entry::MemberChanged { room, .. } => Deed { what: "expel", room: Some(room.0), ..deed },
             Entry::ModeratorChanged { room, on, .. } => {
                 let what = if *on { "make_moderator" } else { "take_moderator" };
                 Deed { what, room: Some(room.0), ..deed }
             }
-            Entry::Muted { room, until, .. } if *until > row.time => Deed {
-                what: "mute",
-                room: room.map(|room| room.0),
-                until: end_of(*until),
-                ..deed
-            },
+            Entry::Muted { room, until, .. } if *until > row.time => {
+                Deed { what: "mute", room: room.map(|room| room.0), until: end_of(*until), ..deed }
+            }
             Entry::Muted { room, .. } => {
                 Deed { what: "unmute", room: room.map(|room| room.0), ..deed }
             }

@@ -415,7 +415,11 @@ fn muted(until: Time, everywhere: bool) -> Failure {
         None if everywhere => "until an administrator lifts it".to_owned(),
         None => "until a moderator lifts it".to_owned(),
     };
-    Failure { message: format!("you are muted {place} {until}").into(), until: end, ..Code::Muted.into() }
+    Failure {
+        message: format!("you are muted {place} {until}").into(),
+        until: end,
+        ..Code::Muted.into()
+    }
 }
 
 /// The requirement of a field, for the sentence of its error.

@@ -9,7 +9,8 @@
 //! description. A decision that needs the core's state is a new call in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `bans`, `moderation`, `audit`, `rooms`, `messages` and `search`, a topic each.
+//! then `identity`, `in_charge`, `bans`, `moderation`, `audit`, `rooms`, `messages` and `search`, a
+//! topic each.
 //! `json` and `fields` are output and input; `codec`, `framing`, `frames` and `events` are the
 //! stream.
 

@@ -282,11 +282,7 @@ pub(super) async fn clear(
     clear_all(context, request, caller, (Some(room), name)).await.map_err(moderators_only)
 }
 
-pub(super) async fn clear_everywhere(
-    context: &Context,
-    request: &Request,
-    name: &str,
-) -> Answered {
+pub(super) async fn clear_everywhere(context: &Context, request: &Request, name: &str) -> Answered {
     let caller = caller(context, request)?;
     clear_all(context, request, caller, (None, name)).await.map_err(colleagues)
 }
@@ -313,9 +309,9 @@ async fn clear_all(
     let mut deleted = 0;
     loop {
         let (author, looks) = (author.clone(), (CLEAR_LOOKS_MAX, CLEARED_AT_ONCE_MAX));
-        let read = context.readers.read_in_turn(move |reader| {
-            reader.clearable(room, &author, (since, before), looks)
-        });
+        let read = context
+            .readers
+            .read_in_turn(move |reader| reader.clearable(room, &author, (since, before), looks));
         let Clearable { targets, next } = read.await.map_err(Failure::from)?;
         if !targets.is_empty() {
             deleted += erase(context, &caller, (room, name), targets).await?;

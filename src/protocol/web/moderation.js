@@ -1,5 +1,5 @@
-// Order in rooms: what the owner of a room, its moderators and administrators can do. Everybody sees
-// only what they may do.
+// Order in rooms: what the owner of a room, its moderators and administrators can do. Everybody
+// sees only what they may do.
 
 import { dateTime, h, toast } from "./dom.js";
 import { get, once, part, patch, put, remove } from "./api.js";

@@ -8,8 +8,8 @@ mod requests;
 mod stream;
 
 use crate::chat::{
-    Author, ClientId, Color, Description, Emoji, MembershipMarks, Name, RoomId, RoomInfo, Seq,
-    Title, Visibility,
+    Author, ClientId, Color, Description, Emoji, MembershipMarks, Name, RoomId, RoomInfo, Rules,
+    Seq, Title, Visibility,
 };
 use crate::protocol::tests::Server;
 use crate::store::Message;
