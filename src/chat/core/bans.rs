@@ -183,7 +183,7 @@ impl Chat {
         Ok(())
     }
 
-    /// Deletes a message of anybody, for the sake of a rank. The answer comes with the log's answer.
+    /// Deletes a message of anybody, for the sake of a rank. The answer comes with the log's.
     pub(super) fn suppress(
         &mut self,
         call: CallId,

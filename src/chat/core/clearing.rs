@@ -1,6 +1,6 @@
-//! Deleting all messages of a person since a time: an entry that says so, for the audit, and one for
-//! each message. Only the log has the messages: the protocol finds them there, in slices, and hands
-//! each slice to the core.
+//! Deleting all messages of a person since a time: an entry that says so, for the audit, and one
+//! for each message. Only the log has the messages: the protocol finds them there, in slices, and
+//! hands each slice to the core.
 
 use crate::chat::core::Chat;
 use crate::chat::core::moderation::Rank;

@@ -8,11 +8,12 @@
 //! - A topic's file: how it handles its calls, what it proposes, and how it applies the entry that
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
-//!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come
-//!   in), `bans`, `moderation` and `clearing` (order in rooms), `subscriptions`, `presence` and `streams` (connections), `messages`.
-//! - Rules that all topics obey: `sight` (who may see a room), `speaking` (who may speak), `view` (who may see an entry that is
-//!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
-//!   work in several commands).
+//!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come in), `bans`,
+//!   `moderation` and `clearing` (order in rooms), `subscriptions`, `presence` and `streams`
+//!   (connections), `messages`.
+//! - Rules that all topics obey: `sight` (who may see a room), `speaking` (who may speak), `view`
+//!   (who may see an entry that is read back from the log), `charge` (rate limits), `quotas`,
+//!   `guesses` (passwords), `work` (long work in several commands).
 //! - `snapshot`: the initial state. `check`: invariants between commands; tests only.
 //!
 //! A method that changes only one table belongs to that table, in `state`.

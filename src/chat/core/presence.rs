@@ -1,5 +1,5 @@
-//! Presence: a subscription joins a room and parts; the room hears of the first join of a person and
-//! of the last part.
+//! Presence: a subscription joins a room and parts; the room hears of the first join of a person
+//! and of the last part.
 
 use crate::chat::core::Chat;
 use crate::chat::state::limiter::Kind;

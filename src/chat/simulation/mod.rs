@@ -51,6 +51,8 @@ struct Simulation {
     dice: Dice,
     /// The steps of one command.
     steps: usize,
+    /// Whether people in charge do much.
+    orderly: bool,
     /// The wall clock, which leaps either way.
     clock: Time,
     /// The monotonic clock, which does not.
@@ -110,9 +112,11 @@ impl Simulation {
         let mut dice = Dice::new(seed);
         // Commands with few steps, so that a few people show what thousands would.
         let steps = if dice.one_in(2) { 1 + dice.below(4) as usize } else { limits::STEPS_MAX };
+        let orderly = dice.one_in(3);
         let mut simulation = Simulation {
             dice,
             steps,
+            orderly,
             clock: Time(1_000_000_000),
             now: Time(1_000_000_000),
             chat: Chat::new(SETTINGS, Snapshot::default()).with_steps(steps),

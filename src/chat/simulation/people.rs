@@ -26,6 +26,9 @@ pub struct Shown {
 
 impl Simulation {
     pub(super) fn somebody_acts(&mut self) {
+        if self.orderly && self.dice.one_in(5) {
+            return self.somebody_moderates();
+        }
         match self.dice.below(64) {
             0..=15 => self.somebody_tells(),
             16..=24 => self.somebody_sits(),
@@ -50,7 +53,6 @@ impl Simulation {
                 call::Person { name: name.as_str().into() }
             }),
             37 => self.somebody_rules(),
-            63 if self.dice.one_in(3) => self.somebody_moderates(),
             38 => self.somebody_asks(|it| {
                 let room = it.room();
                 let access = it.access(&room);

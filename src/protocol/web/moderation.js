@@ -77,8 +77,8 @@ export function manage(name) {
         button("Remove from room", sure(`Remove ${name} from “${here.title}”? They can come back.`,
           "Remove", () => remove(`${own}/members/${part(name)}`), `${name} is removed.`), true),
         button("Ban from room", sure(
-          `Ban ${name} from “${here.title}”? They can't come back until you lift the ban in the room `
-          + "settings.", "Ban", () => put(`${own}/bans/${part(name)}`),
+          `Ban ${name} from “${here.title}”? They can't come back until you lift the ban in the `
+          + "room settings.", "Ban", () => put(`${own}/bans/${part(name)}`),
           `${name} is banned from this room.`), true)),
       owns() && !found.guest ? h("div", { class: "row" },
         found.role === "moderator"
