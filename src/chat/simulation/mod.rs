@@ -71,6 +71,8 @@ struct Simulation {
     registered: Vec<(KeyHash, bool)>,
     /// When people have spoken last in slow mode.
     spoken: HashMap<(RoomId, AccountId), Time>,
+    /// The latest call to expel somebody, by somebody who may.
+    expelling: Option<(RoomId, Box<str>)>,
     step: u64,
     history: Vec<Effect>,
     loud: bool,
@@ -128,12 +130,16 @@ impl Simulation {
             session_keys: Vec::new(),
             registered: Vec::new(),
             spoken: HashMap::new(),
+            expelling: None,
             step: 0,
             history: Vec::new(),
             loud,
         };
         simulation.disk.write(None, simulation.clock, founding());
         simulation.hear(u64::MAX);
+        if orderly {
+            simulation.set_the_stage();
+        }
         simulation
     }
 
@@ -289,7 +295,9 @@ impl Simulation {
 
     fn handle(&mut self, command: Command) {
         let mut effects = Vec::new();
+        let restrained = self.to_take_along(&command);
         self.chat.handle(self.moment(), command, &mut effects);
+        restrained.into_iter().for_each(|from| Simulation::takes_along(from, &effects));
         for effect in &effects {
             if self.loud {
                 println!("       {effect:?}");
@@ -306,6 +314,7 @@ impl Simulation {
         {
             self.registered.push((*key, answer.is_ok()));
         }
+        self.somebody_goes_at_once(effect);
         self.world.follow(effect, &self.book, &self.disk.log);
         self.clients.follow(effect, &self.world);
         match effect {

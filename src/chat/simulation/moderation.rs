@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use crate::chat::simulation::Simulation;
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    AccountId, Author, Call, Caller, Entry, LOBBY, Name, Needs, Reason, Refusal, Role, RoomId,
-    RoomRecord, Rules, RulesChange, Seq, SessionId, UNTIL_LIFTED, call,
+    AccountId, Action, Author, Call, Caller, CloseReason, Command, Effect, Entry, Folded, LOBBY,
+    Name, Needs, Reason, Refusal, Role, RoomId, RoomRecord, RoomRef, Rules, RulesChange, Seq,
+    SessionId, UNTIL_LIFTED, Visibility, call,
 };
 use crate::time::Time;
 
@@ -17,10 +18,108 @@ pub fn keep_moderators(room: &mut RoomRecord) {
     room.moderate(|found| found.moderators.retain(|account| members.contains(account)));
 }
 
+/// A room with people of every rank, in runs in which people in charge do much.
+const STAGE: RoomId = RoomId(2);
+
 impl Simulation {
+    /// Mostly, in such a run.
+    pub(super) fn the_stage(&mut self) -> Option<RoomId> {
+        let there = self.orderly && self.book.rooms.contains_key(&STAGE);
+        (there && self.dice.one_in(2)).then_some(STAGE)
+    }
+
+    /// An owner, a moderator, a member and a guest, each with a session.
+    pub(super) fn set_the_stage(&mut self) {
+        let mut entries = Vec::new();
+        for (number, name) in (1..).zip(["ann", "bob", "cat", "dan"]) {
+            let (account, name) = (AccountId(number), Name::new(name).expect("a name"));
+            let key = Some(self.key()).filter(|_| number < 4);
+            entries.push(Entry::AccountMade { account, name, key, color: None });
+            let (session, key, agent) = (SessionId(number), self.key(), "".into());
+            self.session_keys.push(key);
+            entries.push(Entry::SessionBegun { session, account, key, remember: false, agent });
+        }
+        let mut settings = self.room_settings();
+        let public = settings.visibility == Visibility::Public;
+        settings.password = (!public).then(|| "hash".into());
+        let (room, owner) = (STAGE, Some(AccountId(1)));
+        entries.push(Entry::RoomMade { room, owner, settings });
+        for account in (1..=4).map(AccountId) {
+            let (member, expelled, with) = (true, false, None);
+            entries.push(Entry::MemberChanged { room, account, member, expelled, with });
+        }
+        entries.push(Entry::ModeratorChanged { room, account: AccountId(2), on: true });
+        for entry in entries {
+            self.disk.write(None, self.clock, entry);
+        }
+        self.hear(u64::MAX);
+    }
+
+    /// Somebody who is restrained there, or whoever: comes back, speaks, or takes another name.
+    fn somebody_is_restless(&mut self, room: RoomId) {
+        let record = &self.book.rooms[&room];
+        let found = record.moderation.iter();
+        let restrained = found.flat_map(|found| found.banned.iter().chain(found.muted.keys()));
+        let restrained: Vec<AccountId> =
+            restrained.chain(self.book.muted.keys()).copied().collect();
+        let caller = match self.dice.pick(&restrained) {
+            Some(account) => self.caller_of(account),
+            None => self.caller(),
+        };
+        match self.dice.below(4) {
+            0 => {
+                let access = self.access(&RoomRef::Id(room));
+                self.asks(caller, |_| call::Enter { room, access });
+            }
+            1 => self.comes_as_a_guest(caller),
+            2 => self.sits(RoomRef::Id(room), caller),
+            _ => self.asks(caller, |it| {
+                let text = format!("text {}", it.number()).into();
+                call::Act(Action::Send { room, text, client_id: None, reply_to: None })
+            }),
+        }
+    }
+
+    /// Who is restrained and about to take another name.
+    pub(super) fn to_take_along(&self, command: &Command) -> Option<AccountId> {
+        let Command::Call { caller: Caller::Perhaps(key), call: Call::BeGuest(_), .. } = command
+        else {
+            return None;
+        };
+        let account = self.book.sessions.get(&self.live_session(key)?)?.account;
+        let stands = |until: &Time| self.clock < *until;
+        let here = |record: &RoomRecord| {
+            record.has_banned(account) || record.muted(account).is_some_and(|until| stands(&until))
+        };
+        let restrained =
+            self.book.muted.get(&account).is_some_and(stands) || self.book.rooms.values().any(here);
+        restrained.then_some(account)
+    }
+
+    /// Nobody gets rid of mutes and bans by another name.
+    pub(super) fn takes_along(from: AccountId, effects: &[Effect]) {
+        let proposed = || {
+            effects.iter().filter_map(|effect| match effect {
+                Effect::Propose { entry, .. } => Some(entry),
+                _ => None,
+            })
+        };
+        let mut made = proposed().filter_map(|entry| match entry {
+            Entry::AccountMade { account, .. } => Some(*account),
+            _ => None,
+        });
+        if let Some(to) = made.next() {
+            let along = |entry: &Entry| *entry == Entry::MutesMoved { from, to };
+            assert!(proposed().any(along), "{from:?} is free as {to:?}");
+        }
+    }
+
     /// Mostly somebody in charge of the room, mostly about a member.
     pub(super) fn somebody_moderates(&mut self) {
         let room = self.some_room();
+        if self.dice.one_in(3) {
+            return self.somebody_is_restless(room);
+        }
         let caller = self.somebody_in_charge_of(room);
         let reason = self.dice.one_in(3).then(|| Reason::new("because")).flatten();
         let name: Box<str> = self.somebody_of(room).as_str().into();
@@ -116,6 +215,35 @@ impl Simulation {
             let by = one.session.and_then(|id| sessions.get(&id)).map(|session| session.account);
             one.room == room && one.account.or(by) == Some(account)
         })
+    }
+
+    /// Whom a call expels, if its caller may.
+    pub(super) fn expels(
+        &self,
+        account: Option<AccountId>,
+        call: &Call,
+    ) -> Option<(RoomId, Box<str>)> {
+        let Call::Expel(call::Expel { room, name }) = call else { return None };
+        account.filter(|account| self.book.moderates(*account, *room))?;
+        Some((*room, name.clone()))
+    }
+
+    /// Whoever is no member is expelled without an entry.
+    pub(super) fn somebody_goes_at_once(&mut self, effect: &Effect) {
+        let Effect::Unsubscribe { subscription, reason: Some(CloseReason::Expelled), .. } = effect
+        else {
+            return;
+        };
+        let Some((room, name)) = &self.expelling else { return };
+        let of = self.book.accounts.values().find(|known| known.name.folded() == Folded::new(name));
+        let of = of.map(|known| known.id);
+        let there = of.is_some_and(|account| self.book.is_member(account, *room));
+        let Some(one) = self.world.members.get_mut(subscription) else { return };
+        if one.room == *room && one.account == of && !there && one.standing {
+            one.standing = false;
+            let session = one.session;
+            self.used(session);
+        }
     }
 
     /// In slow mode nobody speaks twice within the time.

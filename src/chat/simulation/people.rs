@@ -116,7 +116,12 @@ impl Simulation {
 
     /// As a guest, perhaps under another name than before.
     fn somebody_comes(&mut self) {
-        let before = match self.caller() {
+        let caller = self.caller();
+        self.comes_as_a_guest(caller);
+    }
+
+    pub(super) fn comes_as_a_guest(&mut self, caller: Caller) {
+        let before = match caller {
             Caller::Session(key) => Caller::Perhaps(key),
             _ => Caller::Nobody,
         };
@@ -150,6 +155,9 @@ impl Simulation {
     }
 
     pub(super) fn some_room(&mut self) -> RoomId {
+        if let Some(room) = self.the_stage() {
+            return room;
+        }
         let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
         self.dice.pick(&rooms).expect("the lobby")
     }
@@ -380,6 +388,7 @@ impl Simulation {
             }
             _ => {}
         }
+        self.expelling = self.expels(account, &call);
         let opens = match &call {
             Call::Room(call::Room { room, access }) => self.opens(room, *access),
             _ => false,
@@ -396,9 +405,14 @@ impl Simulation {
     }
 
     fn somebody_sits(&mut self) {
+        let (room, caller) = (self.room(), self.caller());
+        self.sits(room, caller);
+    }
+
+    pub(super) fn sits(&mut self, room: RoomRef, caller: Caller) {
         let subscription = SubscriptionId(self.number());
         let protocol = ProtocolId(u8::try_from(self.dice.below(3)).expect("a protocol"));
-        let (room, caller, enter) = (self.room(), self.caller(), self.dice.one_in(3));
+        let enter = self.dice.one_in(3);
         let access = self.access(&room);
         let claim = (self.dice.one_in(4) || access.session().is_some()).then(|| {
             let granted = Time(self.clock.0 - self.dice.below(60_000_000).cast_signed());

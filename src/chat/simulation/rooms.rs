@@ -116,6 +116,11 @@ impl World {
                 let banned =
                     room.zip(member.account).is_some_and(|(room, one)| room.has_banned(one));
                 assert!(!banned, "a subscription of somebody who is banned");
+                let inside = |one| {
+                    room.is_some_and(|room| room.owner == Some(one) || book.is_member(one, room.id))
+                };
+                let locked = room.is_some_and(|room| room.rules().locked);
+                assert!(!locked || member.account.is_some_and(inside), "new, in a locked room");
                 member.standing = true;
             }
             Err(refusal) => {
