@@ -66,7 +66,7 @@ use crate::chat::state::slow::Slow;
 use crate::chat::state::snapshot::Snapshot;
 use crate::chat::state::stream::Stream;
 use crate::chat::state::subscription::Subscription;
-use crate::chat::state::waits::Waits;
+use crate::chat::state::waits::{Awaited, Waits};
 use crate::chat::state::work::Work;
 use crate::chat::types::{
     AccountId, Author, CallId, Description, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId,
@@ -315,6 +315,9 @@ impl Chat {
         }
         self.conclude(purpose, begun, outcome);
         self.move_up();
+        if let Some(Awaited::Room(room)) = freed {
+            self.left(room); // The end of an orphan may have waited for this.
+        }
         if let Some(freed) = freed {
             self.wake(freed);
         }

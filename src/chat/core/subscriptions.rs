@@ -329,6 +329,8 @@ impl Chat {
         let (room, protocol, present) = (subscribed.room, subscribed.protocol, subscribed.present);
         let whose = author.account.or(subscribed.holder);
         if let Some(found) = self.rooms.get(room) {
+            // (A session's rights do not go with another name; its mute does.)
+            self.refuse_silenced(found, author.account)?;
             self.refuse_silenced(found, whose)?;
         }
         let speaker = self.in_slow_mode(room, &author)?;

@@ -242,7 +242,7 @@ impl World {
             }
             Call::RestoreRoom(_) | Call::Deleted(_) => self.restored(answer, asked.account, book),
             Call::Subscribe(call::Subscribe { subscription, .. }) => {
-                self.sat(*subscription, answer, book)
+                self.sat(*subscription, &asked, answer, book)
             }
             Call::BeGuest(call::BeGuest { session, .. }) => {
                 assert_eq!(ok, book.session_with(session).is_some(), "a guest, or not");
