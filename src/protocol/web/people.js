@@ -93,7 +93,8 @@ function draw() {
       disabled: isMe(person.name), onclick: () => openDirect(person.name),
     },
     h("span", { class: person.online ? "face here" : "face" }, avatar(person.name, person.color)),
-    h("span", { class: "name" }, person.name), h("span", { class: "hint" }, words.join(", ")),
+    h("span", { class: "names" }, h("span", { class: "name" }, person.name),
+      h("span", { class: "hint" }, words.join(", "))),
     h("span", { class: "unseen" }, person.online ? ", online" : ", away")), block, more);
   }));
   tell("drawn-people");
