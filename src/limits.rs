@@ -3,10 +3,11 @@
 //! A queue, a buffer or a wait without a number here is a bug. The code at each bound says what
 //! happens there, and the table "Back-pressure" of the crate's map lists it. Rate limits are in
 //! [`rates`], those of TLS and proxies in [`edge`], of backups and health checks in [`operating`],
-//! of people in charge and of their invitations in [`in_charge`].
+//! of people in charge and of their invitations in [`in_charge`], of moderators in [`moderation`].
 
 pub mod edge;
 pub mod in_charge;
+pub mod moderation;
 pub mod operating;
 pub mod rates;
 

@@ -47,6 +47,7 @@ pub use crate::chat::numbered::Numbered;
 pub use crate::chat::source::Source;
 pub use crate::chat::state::accounts::{Account, Session};
 pub use crate::chat::state::mentions::called;
+pub use crate::chat::state::moderation::Moderation;
 pub use crate::chat::state::room::{DeletedRecord, MemberRecord, RoomRecord};
 pub use crate::chat::state::snapshot::Snapshot;
 pub use crate::chat::types::*;

@@ -15,6 +15,7 @@ pub(super) fn close_frame(why: Disconnect) -> CloseFrame {
             CloseReason::Banned => {
                 (1008, "you are banned from this server; ask its administrators")
             }
+            CloseReason::BannedHere => (1008, "you are banned from this room; ask its owner"),
             CloseReason::GuestsOff => {
                 (1008, "this server accepts no guests any more; make an account, or log in")
             }
@@ -22,7 +23,7 @@ pub(super) fn close_frame(why: Disconnect) -> CloseFrame {
                 (1008, "you have opened too many streams; the oldest is closed")
             }
             CloseReason::Locked => (1008, "this room has a new password; request a new token"),
-            CloseReason::Expelled => (1008, "the owner of this room has removed you"),
+            CloseReason::Expelled => (1008, "you were removed from this room"),
             CloseReason::GaveWay => {
                 (1008, "a newer connection uses your token; this one is closed")
             }

@@ -70,12 +70,25 @@ impl Reader {
         let user = match *act {
             Entry::RoleChanged { account, .. }
             | Entry::BanChanged { account, .. }
+            | Entry::MemberChanged { account, .. }
+            | Entry::ModeratorChanged { account, .. }
+            | Entry::Muted { account, .. }
+            | Entry::RoomBanChanged { account, .. }
+            | Entry::OwnerChanged { owner: account, .. }
             | Entry::RecoveryMade { recovery: Recovery { account, .. } } => self.name(account)?,
+            Entry::Cleared { ref author, .. } => Some(author.name.clone()),
             _ => author.map(|author| author.name),
         };
         let title = match *act {
             Entry::Deleted { room, .. }
             | Entry::RoomGone { room, .. }
+            | Entry::MemberChanged { room, .. }
+            | Entry::ModeratorChanged { room, .. }
+            | Entry::Muted { room: Some(room), .. }
+            | Entry::RoomBanChanged { room, .. }
+            | Entry::RulesChanged { room, .. }
+            | Entry::OwnerChanged { room, .. }
+            | Entry::Cleared { room: Some(room), .. }
             | Entry::RoomChanged { room, .. } => self.title(room)?,
             // (Not of a hidden room, which others in charge need not know.)
             Entry::InvitationMade { grant: Grant { room: Some(room), .. } } => {

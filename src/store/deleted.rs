@@ -69,10 +69,14 @@ pub(super) fn purge_all_of(connection: &Connection, owner: AccountId) -> rusqlit
     wipe(connection, "owner = ? AND kept IS NOT NULL", signed(owner.0))
 }
 
-/// Removes the members and the password hash of these deleted rooms.
+/// Removes the members, mutes, bans and the password hash of these deleted rooms.
 fn wipe(connection: &Connection, which: &str, number: i64) -> rusqlite::Result<()> {
     let members = format!("DELETE FROM member WHERE room IN (SELECT id FROM room WHERE {which})");
     connection.prepare_cached(&members)?.execute([number])?;
+    for table in ["muted", "room_ban"] {
+        let rows = format!("DELETE FROM {table} WHERE room IN (SELECT id FROM room WHERE {which})");
+        connection.prepare_cached(&rows)?.execute([number])?;
+    }
     let room = format!("UPDATE room SET kept = NULL, password = NULL WHERE {which}");
     connection.prepare_cached(&room)?.execute([number])?;
     Ok(())

@@ -273,8 +273,15 @@ fn kind_and_body(entry: &Entry) -> (&'static str, Option<Value>) {
         Entry::RoleChanged { .. }
         | Entry::PolicyChanged { .. }
         | Entry::BanChanged { .. }
-        | Entry::AddressBanned { .. } => {
-            deeds::kind_and_body(entry).expect("the kinds of that file")
+        | Entry::AddressBanned { .. }
+        | Entry::ModeratorChanged { .. }
+        | Entry::Muted { .. }
+        | Entry::RoomBanChanged { .. }
+        | Entry::RulesChanged { .. }
+        | Entry::OwnerChanged { .. }
+        | Entry::MutesMoved { .. }
+        | Entry::Cleared { .. } => {
+            deeds::kind_and_body(entry).expect("the kinds that are not above")
         }
         Entry::InvitationMade { .. }
         | Entry::InvitationEnded { .. }

@@ -12,7 +12,8 @@ use crate::chat::{
 use crate::crypto::KeyHash;
 use crate::limits::in_charge::INVITATIONS_ENDED;
 use crate::store::entries::{optional_text, signed, text, unsigned};
-use crate::store::messages::{self, Outcome, role_of};
+use crate::store::messages::{self, Outcome};
+use crate::store::moderation::role_of;
 use crate::store::reader::Reader;
 use crate::store::tables::{account_made, enter};
 use crate::time::Time;
@@ -30,7 +31,7 @@ pub(super) fn check(
                 (found, _) => found.is_some(),
             };
             match admits {
-                true => messages::check(connection, act),
+                true => messages::check(connection, time, act),
                 false => Ok(Outcome::Refused(Refusal::InvitationVoid)),
             }
         }
@@ -39,7 +40,7 @@ pub(super) fn check(
         {
             Ok(Outcome::Refused(Refusal::RecoveryVoid))
         }
-        entry => messages::check(connection, entry),
+        entry => messages::check(connection, time, entry),
     }
 }
 

@@ -3,12 +3,13 @@
 //!
 //! # Who may delete a message
 //!
-//! Its author and the owner of its room ([`check`]). Only the log knows the author; the core has
-//! checked before that the account is a member of the room, and says `as_owner` if the account owns
-//! it (`chat/core/messages.rs`). Only the author may edit.
+//! Its author, and whoever is in charge of its room ([`check`]). Only the log knows the author; the
+//! core has checked before that the account is a member of the room, and says `as_owner` if the
+//! account is in charge there (`chat/core/messages.rs`); the log asks again. Only the author may
+//! edit.
 //!
 //! A deed of somebody in charge (`Entry::Deed`) is refused unless the account has the role here,
-//! where the log has come to.
+//! where the log has come to; and so is what an author says who is muted here: see `moderation`.
 //!
 //! # Deleted texts
 //!
@@ -20,11 +21,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use crate::chat::{AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, Role, RoomId, Seq};
+use crate::chat::{AccountId, Author, ClientId, Emoji, Entry, Field, Refusal, RoomId, Seq};
 use crate::crypto::{self, KeyHash};
 use crate::limits::{REACTION_KINDS_MAX, REACTIONS_MAX, REACTIONS_PER_PERSON_MAX};
 use crate::store::entries::{self, aim, signed, unsigned};
-use crate::store::{chain, index};
+use crate::store::{chain, index, moderation};
 use crate::time::Time;
 
 /// What the log answers to an entry.
@@ -39,14 +40,25 @@ pub(super) enum Outcome {
 }
 
 /// Checks an entry against the log, in the caller's transaction.
-pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<Outcome> {
+pub(super) fn check(
+    connection: &Connection,
+    time: Time,
+    entry: &Entry,
+) -> rusqlite::Result<Outcome> {
     if let Entry::Deed { by, act, .. } = entry {
         return match by {
-            Some(by) if role_of(connection, *by)? < Some(entry.least_role()) => {
+            Some(by) if !moderation::may(connection, *by, entry)? => {
                 Ok(Outcome::Refused(Refusal::Forbidden))
             }
-            _ => check(connection, act),
+            _ => check(connection, time, act),
         };
+    }
+    if let Entry::Said { room, author: by, .. }
+    | Entry::Edited { room, by, .. }
+    | Entry::Reacted { room, by, .. } = entry
+        && let Some(refusal) = moderation::silenced(connection, time, *room, by)?
+    {
+        return Ok(Outcome::Refused(refusal));
     }
     if let Entry::Said { room, author, text, client_id, reply_to, .. } = entry {
         // A repeated send is accepted even if the message that it answers is gone since.
@@ -64,7 +76,7 @@ pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         };
     }
     if let Entry::MemberChanged { with: Some(message), .. } = entry {
-        return Ok(match check(connection, message)? {
+        return Ok(match check(connection, time, message)? {
             Outcome::Accepted => Outcome::Accepted,
             Outcome::Repeated { .. } | Outcome::Refused(_) => {
                 Outcome::Refused(Refusal::Malformed(Field::Whole)) // Nobody waits for it.
@@ -72,12 +84,14 @@ pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         });
     }
     let Some((room, target, by)) = aim(entry) else { return Ok(Outcome::Accepted) };
-    let Some((author, time, deleted)) = find(connection, room, target)? else {
+    let Some((author, said, deleted)) = find(connection, room, target)? else {
         return Ok(Outcome::Refused(Refusal::MessageNotFound));
     };
     let own = author.is_some() && author == by.account;
     match entry {
-        Entry::Deleted { as_owner, .. } if !own && !as_owner => {
+        Entry::Deleted { as_owner, .. }
+            if !(own || *as_owner && in_charge(connection, room, by)?) =>
+        {
             Ok(Outcome::Refused(Refusal::Forbidden))
         }
         Entry::Deleted { .. } if deleted => deleted_before(connection, target),
@@ -85,25 +99,21 @@ pub(super) fn check(connection: &Connection, entry: &Entry) -> rusqlite::Result<
         Entry::Edited { .. } if !own => Ok(Outcome::Refused(Refusal::Forbidden)),
         // An edit that changes nothing is not logged.
         Entry::Edited { text, .. } if has_text(connection, target, text)? => {
-            Ok(Outcome::Repeated { seq: target, time, same: true })
+            Ok(Outcome::Repeated { seq: target, time: said, same: true })
         }
         Entry::Reacted { emoji, on, .. } => {
-            check_reaction(connection, (target, time), by, emoji, *on)
+            check_reaction(connection, (target, said), by, emoji, *on)
         }
         _ => Ok(Outcome::Accepted),
     }
 }
 
-/// The role of an account on the server.
-pub(super) fn role_of(
-    connection: &Connection,
-    account: AccountId,
-) -> rusqlite::Result<Option<Role>> {
-    connection
-        .prepare_cached("SELECT role FROM account WHERE id = ? AND gone IS NULL")?
-        .query_row([signed(account.0)], |row| entries::optional_text(row, "role", Role::parse))
-        .optional()
-        .map(Option::flatten)
+/// Whether an account may delete the messages of others in a room.
+fn in_charge(connection: &Connection, room: RoomId, by: &Author) -> rusqlite::Result<bool> {
+    match by.account {
+        Some(account) => moderation::moderates(connection, room, account),
+        None => Ok(false),
+    }
 }
 
 /// Whether a message has this text now.

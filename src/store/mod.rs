@@ -33,6 +33,7 @@ mod invitations;
 mod line;
 mod memberships;
 mod messages;
+mod moderation;
 mod notes;
 mod open_error;
 mod pace;
@@ -66,6 +67,7 @@ pub use crate::store::invitations::{InvitationPage, InvitationRow};
 #[cfg(test)]
 pub(crate) use crate::store::line::line_of;
 pub use crate::store::line::{Gone, Line, LineEnd, line};
+pub use crate::store::moderation::Clearable;
 pub use crate::store::open_error::OpenError;
 pub use crate::store::reader::{
     Bound, Counts, Entries, LogRow, Message, MessagePage, Reader, RowKind,

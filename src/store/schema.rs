@@ -13,10 +13,11 @@ const APPLICATION_ID: i64 = 0x5368_6e74;
 
 /// All migrations, in order. Append only; never edit one after a release, because a database stores
 /// only the number of the last one that it has run.
-pub(super) const MIGRATIONS: [&str; 3] = [
+pub(super) const MIGRATIONS: [&str; 4] = [
     include_str!("migrations/0001_first.sql"),
     include_str!("migrations/0002_in_charge.sql"),
     include_str!("migrations/0003_invitations.sql"),
+    include_str!("migrations/0004_moderation.sql"),
 ];
 
 /// Schema numbers before the first migration here. Development versions made twelve schemas, step

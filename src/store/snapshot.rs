@@ -1,11 +1,13 @@
 //! The state that a core starts from, loaded from the tables beside the log.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, Row};
 
 use crate::chat::{
     Account, AccountId, BannedAddress, Color, DeletedRecord, Description, Grant, Guests,
-    Invitation, MemberRecord, Name, Policy, Recovery, Registration, Role, RoomId, RoomRecord,
-    RoomSettings, Seq, Session, SessionId, Snapshot, Title, Visibility,
+    Invitation, MemberRecord, Moderation, Name, Policy, Recovery, Registration, Role, RoomId,
+    RoomRecord, RoomSettings, Rules, Seq, Session, SessionId, Snapshot, Title, Visibility,
 };
 use crate::store::entries::{optional_text, text, unsigned};
 use crate::time::Time;
@@ -38,6 +40,14 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         // A member of a room that does not exist.
         return Err(rusqlite::Error::QueryReturnedNoRows);
     }
+    let moderation = moderation(connection)?;
+    for (id, found) in moderation {
+        let place = rooms.binary_search_by_key(&id, |(room, _)| room.id);
+        let room = place.ok().and_then(|place| rooms.get_mut(place));
+        // Restraints in a room that cannot be brought back went with it.
+        let (room, _) = room.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+        room.moderation = found.kept();
+    }
     let (deleted, rooms): (Vec<_>, Vec<_>) =
         rooms.into_iter().partition(|(_, kept)| kept.is_some());
     let deleted = deleted.into_iter().filter_map(|(room, kept)| {
@@ -53,6 +63,7 @@ pub(super) fn load(connection: &Connection) -> rusqlite::Result<Snapshot> {
         banned: banned(connection)?,
         invitations: rows(connection, INVITATIONS, invitation)?,
         recoveries: rows(connection, "SELECT * FROM recovery ORDER BY account", recovery)?,
+        muted: rows(connection, "SELECT * FROM muted WHERE room = 0 ORDER BY account", muted)?,
         blocks: rows(connection, "SELECT * FROM block ORDER BY account, blocked", block)?,
         last_account: number("SELECT ifnull(max(id), 0) FROM account")?,
         last_room: number(last_room)?,
@@ -171,7 +182,46 @@ fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         link: row.get::<_, Option<i64>>("link")?.map(|link| RoomId(unsigned(link))),
         opened: Seq(unsigned(row.get("opened")?)),
         orphaned: row.get("forsaken")?,
+        moderation: None,
     })
+}
+
+/// What keeps order in rooms, of those that have anything of it.
+fn moderation(connection: &Connection) -> rusqlite::Result<BTreeMap<RoomId, Moderation>> {
+    let mut found: BTreeMap<RoomId, Moderation> = BTreeMap::new();
+    let rules = "SELECT id, slow, read_only, locked FROM room
+        WHERE (gone IS NULL OR kept IS NOT NULL) AND (slow <> 0 OR read_only <> 0 OR locked <> 0)";
+    let rules = rows(connection, rules, |row| {
+        let (slow_secs, read_only) = (row.get("slow")?, row.get("read_only")?);
+        let rules = Rules { slow_secs, read_only, locked: row.get("locked")? };
+        Ok((RoomId(unsigned(row.get("id")?)), rules))
+    })?;
+    for (room, rules) in rules {
+        found.entry(room).or_default().rules = rules;
+    }
+    let moderators = "SELECT room, account, 0 AS until FROM member WHERE moderator = 1";
+    for (room, (account, _)) in rows(connection, moderators, restrained)? {
+        found.entry(room).or_default().moderators.insert(account);
+    }
+    for (room, (account, until)) in
+        rows(connection, "SELECT * FROM muted WHERE room <> 0", restrained)?
+    {
+        found.entry(room).or_default().muted.insert(account, until);
+    }
+    for (room, (account, _)) in
+        rows(connection, "SELECT room, account, 0 AS until FROM room_ban", restrained)?
+    {
+        found.entry(room).or_default().banned.insert(account);
+    }
+    Ok(found)
+}
+
+fn restrained(row: &Row<'_>) -> rusqlite::Result<(RoomId, (AccountId, Time))> {
+    Ok((RoomId(unsigned(row.get("room")?)), muted(row)?))
+}
+
+fn muted(row: &Row<'_>) -> rusqlite::Result<(AccountId, Time)> {
+    Ok((AccountId(unsigned(row.get("account")?)), Time(row.get("until")?)))
 }
 
 /// When a deleted room was deleted, and by which entry, if it can be brought back.

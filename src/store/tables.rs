@@ -11,7 +11,7 @@ use crate::chat::{
 };
 use crate::crypto::KeyHash;
 use crate::store::entries::signed;
-use crate::store::{deleted, direct, invitations, messages};
+use crate::store::{deleted, direct, invitations, messages, moderation};
 use crate::time::Time;
 
 /// Carries out one entry, in the caller's transaction. A new account joins the lobby, the owner of
@@ -79,7 +79,14 @@ pub(super) fn apply(
             sql("INSERT OR REPLACE INTO banned (address, until) VALUES (?, ?)")?.execute(row)?;
             sql("DELETE FROM banned WHERE until <= ?")?.execute([time.0])?;
         }
-        Entry::Deed { .. } | Entry::Invited { .. } => {} // Neither is about another.
+        entry @ (Entry::ModeratorChanged { .. }
+        | Entry::Muted { .. }
+        | Entry::RoomBanChanged { .. }
+        | Entry::RulesChanged { .. }
+        | Entry::OwnerChanged { .. }
+        | Entry::MutesMoved { .. }) => moderation::apply(connection, time, entry)?,
+        // A deed is not about another; the deletions come by themselves.
+        Entry::Deed { .. } | Entry::Cleared { .. } | Entry::Invited { .. } => {}
         Entry::RoomMade { room, owner, settings } => {
             let made = room_made(connection, seq, time, (*room, *owner), settings)?;
             if let Some(owner) = owner.filter(|_| made) {
@@ -254,6 +261,7 @@ fn account_ended(
         connection.prepare_cached("DELETE FROM member WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM lost WHERE account = ?")?.execute([id])?;
         connection.prepare_cached("DELETE FROM block WHERE account = ?")?.execute([id])?;
+        moderation::forget(connection, id)?;
         connection
             .prepare_cached(
                 "UPDATE room SET owner = (

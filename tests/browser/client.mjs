@@ -16,6 +16,7 @@ import { devices, notices, returning } from "./client/noticing.mjs";
 import { copying, little, tabs } from "./client/details.mjs";
 import { drafts, unsent, vanished } from "./client/kept.mjs";
 import { locked, people, rooms, ways } from "./client/rooms.mjs";
+import { order } from "./client/order.mjs";
 import { heirs, injection, talk } from "./client/talk.mjs";
 import { away, killed, long } from "./client/sending.mjs";
 import { speed } from "./client/speed.mjs";
@@ -30,5 +31,5 @@ await main([
   killed, screens, away, talk, long, keyboard, injection, rooms, ways, people, locked, completion,
   writing, refused, forgetful, patient, calling, notices, devices, returning, hearing, still,
   crowded, typing, behind, unsent, vanished, drafts, conversations,
-  copying, little, tabs, heirs, charge, inviting,
+  copying, little, tabs, heirs, charge, inviting, order,
 ], [speed], [quiet]);

@@ -83,6 +83,11 @@ const FILLED: &[[&str; 3]] = &[
     ["INVITATIONS_PER_ACCOUNT_MAX", INVITATIONS, "so_many_invitations_are_open_at_once"],
     ["INVITATIONS_PER_ROOM_MAX", INVITATIONS, "so_many_invitations_are_open_at_once"],
     ["RECOVERIES_MAX", INVITATIONS, "so_many_links_for_new_keys_are_open_at_once"],
+    ["MODERATORS_MAX", MODERATION, "a_room_has_so_many_moderators_mutes_and_bans"],
+    ["MUTES_PER_ROOM_MAX", MODERATION, "a_room_has_so_many_moderators_mutes_and_bans"],
+    ["BANS_PER_ROOM_MAX", MODERATION, "a_room_has_so_many_moderators_mutes_and_bans"],
+    ["MUTED_ACCOUNTS_MAX", MODERATION, "so_many_accounts_are_muted_everywhere"],
+    ["SLOW_SPEAKERS_MAX", "src/chat/state/slow.rs", "so_many_wait"],
     ["REACTIONS_MAX", MESSAGES, "a_message_bears_so_many_reactions"],
     ["REACTION_KINDS_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
     ["REACTIONS_PER_PERSON_MAX", MESSAGES, "nobody_uses_up_the_kinds_of_reactions"],
@@ -97,6 +102,7 @@ const GATES: &str = "src/store/tests/gates.rs";
 const HUB: &str = "src/hub/tests.rs";
 const INVITATIONS: &str = "src/chat/tests/invitations.rs";
 const PROXIES: &str = "tests/it/proxy_header.rs";
+const MODERATION: &str = "src/chat/tests/moderation.rs";
 const OVERLOAD: &str = "tests/it/overload.rs";
 const PASSWORDS: &str = "src/protocol/passwords.rs";
 const PEOPLE: &str = "src/chat/tests/people.rs";
@@ -115,6 +121,9 @@ const NO_QUEUES: &[&str] = &[
     "ANSWER_ITEMS_MAX",
     "BAN_MINUTES_MAX",
     "BLOCKING_THREADS_MAX",
+    "CLEARED_AT_ONCE_MAX",
+    "CLEAR_HOURS_MAX",
+    "CLEAR_LOOKS_MAX",
     "CLIENT_ID_BYTES_MAX",
     "COLOR_CHARS_MAX",
     "COOKIES_TRIED_MAX",
@@ -127,6 +136,7 @@ const NO_QUEUES: &[&str] = &[
     "MARKS_MAX",
     "MENTIONS_MAX",
     "MESSAGE_CHARS_MAX",
+    "MUTE_MINUTES_MAX",
     "NAME_CHARS_MAX",
     "OPERATOR_LINE_BYTES_MAX",
     "PAGE_ADDRESS_CHARS_MAX",
@@ -150,6 +160,7 @@ const NO_QUEUES: &[&str] = &[
     "SEARCH_WALK_BYTES_MAX",
     "SEARCH_WALK_MESSAGES_MAX",
     "SEARCH_WORDS_MAX",
+    "SLOW_SECS_MAX",
     "TITLE_CHARS_MAX",
     "TLS_FILE_BYTES_MAX",
     "VOUCH_TRIES_MAX",
@@ -168,7 +179,7 @@ fn read(path: &str) -> String {
 #[test]
 fn every_bound_is_filled_by_a_test() {
     let files = ["src/limits.rs", "src/limits/in_charge.rs", "src/limits/edge.rs"];
-    let limits = files.map(read).concat();
+    let limits = files.map(read).concat() + &read("src/limits/moderation.rs");
     let constants = limits.lines().filter_map(|line| line.strip_prefix("pub const "));
     let names = constants.filter_map(|rest| rest.split(':').next());
     let bounds: Vec<&str> = names.filter(|name| name.ends_with("_MAX")).collect();

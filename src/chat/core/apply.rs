@@ -7,7 +7,7 @@ use crate::chat::state::accounts::{Account, Session};
 use crate::chat::state::room::RoomRecord;
 use crate::chat::state::waits::Awaited;
 use crate::chat::types::{AccountId, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId, Visibility};
-use crate::chat::vocabulary::{Answer, Entry, Event, EventKind, Refusal, RoomSettings};
+use crate::chat::vocabulary::{Answer, Clearing, Entry, Event, EventKind, Refusal, RoomSettings};
 use crate::time::Time;
 
 /// The origin of an entry, if this core has proposed it.
@@ -26,6 +26,11 @@ impl Entry {
             Entry::RoomChanged { room, .. }
             | Entry::RoomGone { room, .. }
             | Entry::RoomReturned { room, .. }
+            | Entry::ModeratorChanged { room, .. }
+            | Entry::Muted { room: Some(room), .. }
+            | Entry::RoomBanChanged { room, .. }
+            | Entry::RulesChanged { room, .. }
+            | Entry::OwnerChanged { room, .. }
             | Entry::RoomPurged { room } => Some(Awaited::Room(*room)),
             Entry::MemberChanged { room, account, .. } => {
                 Some(Awaited::Membership(*room, *account))
@@ -52,7 +57,12 @@ impl Chat {
                 self.rooms.release(&settings.title.folded());
                 self.unlock(*room);
             }
-            Entry::RoomGone { room, .. } => self.unlock(*room),
+            Entry::RoomGone { room, .. }
+            | Entry::ModeratorChanged { room, .. }
+            | Entry::Muted { room: Some(room), .. }
+            | Entry::RoomBanChanged { room, .. }
+            | Entry::RulesChanged { room, .. }
+            | Entry::OwnerChanged { room, .. } => self.unlock(*room),
             Entry::RoomReturned { room, title } => {
                 self.rooms.release(&title.folded());
                 self.deleted.set_pending(*room, false);
@@ -98,6 +108,9 @@ impl Chat {
             | Entry::RecoveryMade { .. }
             | Entry::BanChanged { .. }
             | Entry::AddressBanned { .. }
+            | Entry::Muted { room: None, .. }
+            | Entry::MutesMoved { .. }
+            | Entry::Cleared { .. }
             | Entry::Said { .. }
             | Entry::Edited { .. }
             | Entry::Deleted { .. }
@@ -160,6 +173,23 @@ impl Chat {
             }
             Entry::RecoveryMade { recovery } => self.recovery_made(time, recovery),
             Entry::Recovered { account, key, code } => self.recovered(time, account, key, &code),
+            Entry::ModeratorChanged { room, account, on } => {
+                self.moderator_changed(seq, room, account, on)
+            }
+            Entry::Muted { room, account, until } => self.muted((seq, time), room, account, until),
+            Entry::RoomBanChanged { room, account, on } => self.room_ban_changed(room, account, on),
+            Entry::RulesChanged { room, rules } => {
+                self.rules_changed((seq, time), room, rules)?;
+                self.show_room(room, came.viewer)
+            }
+            Entry::OwnerChanged { room, owner } => {
+                self.owner_changed((seq, time), room, owner)?;
+                self.show_room(room, came.viewer)
+            }
+            Entry::MutesMoved { from, to } => self.mutes_moved(from, to),
+            Entry::Cleared { author, since, .. } => {
+                Ok(Answer::Clearing(Clearing { author, since, before: seq }))
+            }
             Entry::Deed { act, .. } => self.apply(seq, time, *act, came),
             Entry::RoomMade { room, owner, settings } => {
                 let open = settings.visibility == Visibility::Public;

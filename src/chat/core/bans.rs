@@ -12,12 +12,14 @@ use std::net::IpAddr;
 use std::ops::Bound;
 
 use crate::chat::core::Chat;
+use crate::chat::core::moderation::Rank;
 use crate::chat::source::Source;
 use crate::chat::state::pages::page;
 use crate::chat::state::purpose::{Identity, Purpose};
 use crate::chat::types::{AccountId, CallId, Folded, LOBBY, RoomId, Seq, SubscriptionId};
 use crate::chat::vocabulary::{
-    Answer, BannedAddress, CloseReason, Entry, Field, Page, Person, Reason, Refusal, Role, call,
+    Action, Answer, BannedAddress, CloseReason, Entry, Field, Page, Person, Reason, Refusal, Role,
+    call,
 };
 use crate::limits::in_charge::BANNED_ADDRESSES_MAX;
 use crate::time::Time;
@@ -181,14 +183,20 @@ impl Chat {
         Ok(())
     }
 
-    /// Deletes a message of anybody. The answer comes with the log's answer.
+    /// Deletes a message of anybody, for the sake of a rank. The answer comes with the log's.
     pub(super) fn suppress(
         &mut self,
         call: CallId,
         caller: Identity,
         what: call::Suppress,
     ) -> Result<(), Refusal> {
-        let by = self.in_charge(caller, Role::Administrator)?.ok_or(Refusal::Unauthenticated)?;
+        let (by, found, rank) = self.in_charge_of(caller, what.room, Rank::Moderator)?;
+        if rank < Rank::Administrator {
+            if !found.has_member(Some(by)) {
+                return Err(Refusal::NotMember);
+            }
+            found.may_touch(by, &Action::Delete { room: what.room, target: what.target })?;
+        }
         let entry = self.suppressed(by, what.room, what.target, what.reason)?;
         self.propose(entry, Purpose::Call(call, Some(by)))
     }

@@ -81,7 +81,7 @@ impl Chat {
             }
             Call::BeGuest(call::BeGuest { name, color, session, remember, agent }) => {
                 let session = NewSession { key: session, remember, agent };
-                self.be_guest(id, &name, color, session).map(|()| None)
+                self.be_guest(id, caller, (&name, color), session).map(|()| None)
             }
             Call::Introduce(call) => self.introduce(id, &call.name, call.key),
             Call::Vouch(call::Vouch { name, session, agent }) => {
@@ -157,6 +157,17 @@ impl Chat {
                 self.demolish(id, caller, call.room, call.reason).map(|()| None)
             }
             Call::Suppress(call) => self.suppress(id, caller, call).map(|()| None),
+            Call::ChangeModerator(call) => self.change_moderator(id, caller, call),
+            Call::Mute(call) => self.mute(id, caller, call),
+            Call::BanFromRoom(call) => self.ban_from_room(id, caller, call),
+            Call::ChangeRules(call) => self.change_rules(id, caller, call),
+            Call::Transfer(call) => self.transfer(id, caller, call),
+            Call::Moderation(call) => {
+                self.list_moderation(caller, call.room).map(Answer::Moderation).map(Some)
+            }
+            Call::Muted(_) => self.list_muted(caller).map(Answer::Muted).map(Some),
+            Call::Clear(call) => self.clear(id, caller, call).map(|()| None),
+            Call::Erase(call) => self.erase(id, caller, call).map(|()| None),
             Call::Setup(call) => self.set_up(id, caller, &call.token).map(|()| None),
             Call::Invite(call) => self.invite(id, caller, call).map(|()| None),
             Call::LookAtInvitation(call) => {
@@ -184,7 +195,12 @@ impl Chat {
             | Call::RemoveRoom(call::RemoveRoom { room, .. }) => {
                 self.rooms.find(room).ok().map(|room| Awaited::Room(room.record.id))
             }
-            Call::Demolish(call) => Some(Awaited::Room(call.room)),
+            Call::Demolish(call::Demolish { room, .. })
+            | Call::ChangeModerator(call::ChangeModerator { room, .. })
+            | Call::Mute(call::Mute { room: Some(room), .. })
+            | Call::ChangeRules(call::ChangeRules { room, .. })
+            | Call::Transfer(call::Transfer { room, .. }) => Some(Awaited::Room(*room)),
+            Call::BanFromRoom(call) => Some(self.awaits_ban(call)),
             Call::Enter(call::Enter { room, .. }) | Call::Exit(call::Exit { room }) => {
                 caller.map(|caller| Awaited::Membership(*room, caller.account))
             }

@@ -13,6 +13,7 @@ use crate::chat::types::RoomId;
 use crate::chat::vocabulary::Call;
 use crate::chat::vocabulary::{Entry, Refusal, Space};
 use crate::limits::rates::{ENTRY_BYTES, Rate, Rates, SITE_ADDRESSES};
+use crate::time::Time;
 
 impl Chat {
     /// Charges a call, apart from its entry.
@@ -24,7 +25,8 @@ impl Chat {
                 self.charge(&[(Kind::Login, 1)], None)
             }
             Call::OpenStream(_) | Call::Subscribe(_) => self.charge(&[(Kind::Open, 1)], None),
-            Call::Search(_) => self.charge(&[(Kind::Search, 1)], None),
+            // Finding somebody's messages costs as much.
+            Call::Search(_) | Call::Clear(_) => self.charge(&[(Kind::Search, 1)], None),
             _ => Ok(()),
         }
     }
@@ -36,8 +38,19 @@ impl Chat {
             (_, Purpose::Own) => return Ok(()),
             (Entry::Said { room, text, .. }, _) => (Kind::Message, bytes(text), *room),
             (Entry::Edited { room, text, .. }, _) => (Kind::Change, bytes(text), *room),
-            (Entry::Reacted { room, .. } | Entry::RoomChanged { room, .. }, _) => {
-                (Kind::Change, bytes(""), *room)
+            (
+                Entry::Reacted { room, .. }
+                | Entry::RoomChanged { room, .. }
+                | Entry::ModeratorChanged { room, .. }
+                | Entry::RulesChanged { room, .. }
+                | Entry::OwnerChanged { room, .. }
+                | Entry::Cleared { room: Some(room), .. },
+                _,
+            ) => (Kind::Change, bytes(""), *room),
+            // A lasting row each; but lifting is always possible.
+            (Entry::Muted { room: Some(room), until: Time(1..), .. }, _)
+            | (Entry::RoomBanChanged { room, on: true, .. }, _) => {
+                (Kind::Membership, bytes(""), *room)
             }
             // A deletion costs no bytes: it must be possible when none are left.
             (Entry::Deleted { room, .. }, _) => (Kind::Change, 0, *room),
@@ -84,6 +97,10 @@ impl Chat {
                 | Entry::RecoveryMade { .. }
                 | Entry::Recovered { .. }
                 | Entry::Invited { .. }
+                | Entry::Muted { .. }
+                | Entry::RoomBanChanged { on: false, .. }
+                | Entry::MutesMoved { .. }
+                | Entry::Cleared { room: None, .. }
                 | Entry::Deed { .. },
                 _,
             ) => return Ok(()),
@@ -130,6 +147,14 @@ impl Chat {
             | Entry::InvitationEnded { .. }
             | Entry::RecoveryMade { .. }
             | Entry::Recovered { .. }
+            // Keeping order must be possible then, too.
+            | Entry::ModeratorChanged { .. }
+            | Entry::Muted { .. }
+            | Entry::RoomBanChanged { .. }
+            | Entry::RulesChanged { .. }
+            | Entry::OwnerChanged { .. }
+            | Entry::MutesMoved { .. }
+            | Entry::Cleared { .. }
             | Entry::Deed { .. }
             | Entry::Reacted { on: false, .. } => Ok(()),
         }

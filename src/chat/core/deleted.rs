@@ -91,6 +91,7 @@ impl Chat {
         // To streams it is a new room, like a room that an account enters again.
         room.members.values_mut().for_each(|member| member.since = seq);
         room.since = room.members.keys().map(|account| (seq, *account)).collect();
+        room.record.forget_gone(|account| self.accounts.get(account).is_some());
         let owner = room.record.owner;
         self.rooms.bring_back(room);
         if let Some(owner) = owner {

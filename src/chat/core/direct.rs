@@ -103,7 +103,10 @@ impl Chat {
         entry: Entry,
         purpose: Purpose,
     ) -> Result<(), Refusal> {
-        let Entry::Said { room, .. } = entry else { return self.propose(entry, purpose) };
+        let Entry::Said { room, ref author, .. } = entry else {
+            return self.propose(entry, purpose);
+        };
+        let speaker = self.in_slow_mode(room, author)?;
         let two = self.rooms.get(room).and_then(|found| Some((found, found.record.between?)));
         let back =
             two.map(|(found, between)| between.map(|account| (!found.will_have(account), account)));
@@ -131,6 +134,7 @@ impl Chat {
             }
         }
         self.order.propose(self.now, entry, purpose);
+        self.spoke(room, speaker);
         Ok(())
     }
 

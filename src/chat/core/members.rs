@@ -4,6 +4,7 @@
 //! restart. The room stores it, and the account lists its rooms.
 
 use crate::chat::core::Chat;
+use crate::chat::core::moderation::Rank;
 use crate::chat::state::accounts::AccountState;
 use crate::chat::state::limiter::Kind;
 use crate::chat::state::pages::{merged, page};
@@ -15,9 +16,10 @@ use crate::chat::types::{
 };
 use crate::chat::vocabulary::{
     Access, Answer, CloseReason, Effect, Entry, Event, EventKind, Member, MembershipMarks, Page,
-    Place, Present, Refusal, RoomInfo, RoomSettings, call,
+    Place, Present, Refusal, RoomInfo, RoomRole, RoomSettings, call,
 };
 use crate::limits::{ANSWER_ITEMS_MAX, MEMBERS_MAX};
+use crate::time::Time;
 
 /// Above every entry: the viewer may read nothing.
 const NOTHING_READ: Seq = Seq(u64::MAX);
@@ -46,6 +48,7 @@ impl Chat {
             online: if inside { room.online() } else { 0 },
             present: Vec::new(),
             more: None,
+            rules: record.rules(),
             horizon: room.horizon(viewer).unwrap_or(NOTHING_READ),
             direct: room.is_direct(),
             owner: owner.map(|known| known.account.name.clone()),
@@ -157,7 +160,8 @@ impl Chat {
         Ok(None)
     }
 
-    /// Whether the account and the room have a place for one more membership.
+    /// Whether the account may become a member by anybody's leave: no ban, no lock, and a place for
+    /// one more membership.
     pub(super) fn may_become_member(
         &self,
         account: AccountId,
@@ -165,6 +169,7 @@ impl Chat {
     ) -> Result<(), Refusal> {
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let found = self.rooms.get(room).ok_or(Refusal::RoomNotFound)?;
+        self.refuse_entry(found, Some(account))?;
         if known.is_full() {
             return Err(Refusal::QuotaReached);
         }
@@ -235,10 +240,12 @@ impl Chat {
         let Page { items: present, next } = room.present(after);
         let show = |person: Present| Member {
             guest: person.author.account.is_none_or(|account| self.is_guest(account)),
-            author: person.author,
             online: true,
             color: person.color,
             last_activity: Some(person.last_activity),
+            role: role_in(room, person.author.account),
+            muted: self.muted_in(room, person.author.account),
+            author: person.author,
         };
         let away = Place::Away { present: room.arrivals(), account: AccountId(0) };
         let next = next.map_or(away, Place::Present);
@@ -267,9 +274,17 @@ impl Chat {
                     online: arrival.is_some(),
                     color: known.account.color.clone(),
                     last_activity: None,
+                    role: role_in(room, Some(account)),
+                    muted: self.muted_in(room, Some(account)),
                 })
             });
         (members, last.map(|account| Place::Away { present, account }))
+    }
+
+    /// The end of an account's mute in a room, unless it is over or has no effect.
+    fn muted_in(&self, room: &Room, account: Option<AccountId>) -> Option<Time> {
+        let until = room.record.muted(account?).filter(|until| self.now < *until);
+        until.filter(|_| self.rank(room, account).is_none())
     }
 
     pub(super) fn is_guest(&self, account: AccountId) -> bool {
@@ -369,8 +384,8 @@ impl Chat {
         there
     }
 
-    /// The owner of a room expels a member, or a person who is only subscribed there. `Ok(None)`:
-    /// the answer comes with the log's answer.
+    /// Somebody in charge of a room expels a member, or a person who is only subscribed there.
+    /// `Ok(None)`: the answer comes with the log's answer.
     pub(super) fn expel(
         &mut self,
         call: CallId,
@@ -378,10 +393,10 @@ impl Chat {
         room: RoomId,
         name: &str,
     ) -> Result<Option<Answer>, Refusal> {
-        let account = caller.ok_or(Refusal::Unauthenticated)?.account;
-        let found = self.visible(Some(account), room)?;
-        if found.record.owner != Some(account) {
-            return Err(Refusal::Forbidden);
+        let (account, found, rank) = self.in_charge_of(caller, room, Rank::Moderator)?;
+        let owner = found.record.owner == Some(account);
+        if !owner && self.person_named(name).is_some() {
+            self.subordinate(found, (account, rank), name)?;
         }
         let name = Folded::new(name);
         let Some(known) = self.accounts.by_name(&name) else {
@@ -399,7 +414,10 @@ impl Chat {
             self.unsubscribe_person(other, room);
             return Ok(Some(Answer::Done(())));
         }
-        self.propose_membership(Purpose::Call(call, Some(other)), other, room, (false, true))?;
+        let (member, expelled, with) = (false, true, None);
+        let act = Entry::MemberChanged { room, account: other, member, expelled, with };
+        self.propose_deed(call, Some(account), None, act)?;
+        self.moves(other, room, false);
         Ok(None)
     }
 
@@ -424,6 +442,7 @@ impl Chat {
             && let Some(member) = state.members.remove(&account)
         {
             state.since.remove(&(member.since, account));
+            state.moderates_no_more(Some(account));
             if let Some(known) = self.accounts.get_mut(account) {
                 known.belongs_no_more(room, state.is_direct());
             }
@@ -436,6 +455,15 @@ impl Chat {
         let event = Event { room, time: self.told, author, color: None, kind };
         self.order.tell(Effect::Announce { event, by: None });
     }
+}
+
+/// An account's role in a room.
+fn role_in(room: &Room, account: Option<AccountId>) -> Option<RoomRole> {
+    let account = account?;
+    if room.record.owner == Some(account) {
+        return Some(RoomRole::Owner);
+    }
+    room.record.is_moderator(account).then_some(RoomRole::Moderator)
 }
 
 /// The account's membership in a room.

@@ -47,7 +47,16 @@ impl Chat {
         let found = self.room_to_act(account, &action)?;
         found.may_touch(account, &action)?;
         self.refuse_blocked(found, &action)?;
+        if !matches!(action, Action::Delete { .. }) {
+            self.refuse_silenced(found, Some(account))?;
+        }
         let as_owner = found.record.owner == Some(account);
+        if let Action::Delete { room, target } = action
+            && !as_owner
+            && self.rank(found, Some(account)).is_some()
+        {
+            return self.suppressed(account, room, target, None); // A moderator.
+        }
         let known = self.accounts.get(account).ok_or(Refusal::Unauthenticated)?;
         let (by, usual) = (known.author(), known.account.color.clone());
         Ok(match action {
@@ -139,10 +148,11 @@ impl Chat {
         account: AccountId,
         room: RoomId,
     ) -> Result<Receipt, Refusal> {
-        let between = self.own_room(account, room)?.record.between;
+        let found = self.own_room(account, room)?;
+        let (between, silent) = (found.record.between, self.refuse_silenced(found, Some(account)));
         self.charge(&[(Kind::Typing, 1)], None)?;
-        if between.is_some_and(|between| self.is_blocked(between)) {
-            return Ok(Receipt::Noted); // The other account must not see it.
+        if silent.is_err() || between.is_some_and(|between| self.is_blocked(between)) {
+            return Ok(Receipt::Noted); // Nobody must see it.
         }
         if !self.charge_room(Kind::Typing, room) {
             return Ok(Receipt::Noted); // Nobody can see so many people typing.

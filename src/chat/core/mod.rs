@@ -9,11 +9,11 @@
 //!   comes back, in this order. The topics are `people` (accounts, sessions), `blocks`, `rooms`,
 //!   `members`, `direct` (rooms for two), `deleted`, `orphans` (rooms whose owner is gone),
 //!   `closing` (a room closes), `roles` (people in charge), `policy` (who may come in), `bans`,
-//!   `invitations`, `recoveries` (lost keys), `subscriptions` and `streams` (connections),
-//!   `messages`.
-//! - Rules that all topics obey: `sight` (who may see a room), `view` (who may see an entry that is
-//!   read back from the log), `charge` (rate limits), `quotas`, `guesses` (passwords), `work` (long
-//!   work in several commands).
+//!   `invitations`, `recoveries` (lost keys), `moderation` and `clearing` (order in rooms),
+//!   `subscriptions`, `presence` and `streams` (connections), `messages`.
+//! - Rules that all topics obey: `sight` (who may see a room), `speaking` (who may speak), `view`
+//!   (who may see an entry that is read back from the log), `charge` (rate limits), `quotas`,
+//!   `guesses` (passwords), `work` (long work in several commands).
 //! - `snapshot`: the initial state. `check`: invariants between commands; tests only.
 //!
 //! A method that changes only one table belongs to that table, in `state`.
@@ -25,6 +25,7 @@ mod calls;
 mod charge;
 #[cfg(any(test, debug_assertions))]
 mod check;
+mod clearing;
 mod closing;
 mod deleted;
 mod direct;
@@ -32,15 +33,18 @@ mod guesses;
 mod invitations;
 mod members;
 mod messages;
+mod moderation;
 mod orphans;
 mod people;
 mod policy;
+mod presence;
 mod quotas;
 mod recoveries;
 mod roles;
 mod rooms;
 mod sight;
 mod snapshot;
+mod speaking;
 mod streams;
 mod subscriptions;
 mod view;
@@ -62,10 +66,11 @@ use crate::chat::state::order::Order;
 use crate::chat::state::purpose::{Origin, PendingSend, Purpose};
 use crate::chat::state::quotas::{Made, Quotas};
 use crate::chat::state::rooms::Rooms;
+use crate::chat::state::slow::Slow;
 use crate::chat::state::snapshot::Snapshot;
 use crate::chat::state::stream::Stream;
 use crate::chat::state::subscription::Subscription;
-use crate::chat::state::waits::Waits;
+use crate::chat::state::waits::{Awaited, Waits};
 use crate::chat::state::work::Work;
 use crate::chat::types::{
     AccountId, Author, CallId, Description, Folded, LOBBY, ProtocolId, RoomId, Seq, SubscriptionId,
@@ -146,6 +151,10 @@ pub struct Chat {
     banned: BTreeMap<IpAddr, Time>,
     invitations: Invitations,
     recoveries: Recoveries,
+    /// The accounts that are muted everywhere, each until a time.
+    muted: BTreeMap<AccountId, Time>,
+    /// Who must wait in slow mode.
+    slow: Slow,
     /// The last applied entry.
     last: Seq,
     /// The latest time of an applied entry.
@@ -197,6 +206,8 @@ impl Chat {
             banned: BTreeMap::new(),
             invitations: Invitations::default(),
             recoveries: Recoveries::default(),
+            muted: BTreeMap::new(),
+            slow: Slow::default(),
             last: snapshot.last,
             told: Time(0),
         };
@@ -312,6 +323,9 @@ impl Chat {
         }
         self.conclude(purpose, begun, outcome);
         self.move_up();
+        if let Some(Awaited::Room(room)) = freed {
+            self.left(room); // The end of an orphan may have waited for this.
+        }
         if let Some(freed) = freed {
             self.wake(freed);
         }
@@ -322,6 +336,7 @@ impl Chat {
     fn not_logged(&mut self, ticket: Ticket, entry: &Entry, outcome: Result<Answer, Refusal>) {
         let purpose = self.order.settle(ticket);
         self.release(entry);
+        self.has_not_spoken(entry);
         if let Some(made) = Made::of(entry) {
             self.quotas.end(made);
         }

@@ -101,19 +101,22 @@ impl Chat {
         Ok(())
     }
 
-    /// A guest is an account and its only session: two entries in sequence.
+    /// A guest is an account and its only session: two entries in sequence. Mutes and bans of the
+    /// caller go on under the new name.
     pub(super) fn be_guest(
         &mut self,
         call: CallId,
-        name: &str,
-        color: Option<Color>,
+        before: Identity,
+        (name, color): (&str, Option<Color>),
         session: NewSession,
     ) -> Result<(), Refusal> {
+        self.admit(None)?; // The caller may be registered; the guest is not.
         let name = Name::new(name).ok_or(Refusal::NameInvalid)?;
-        if !self.can_propose(2) {
-            return Err(Refusal::Unavailable); // Both or neither.
+        if !self.can_propose(3) {
+            return Err(Refusal::Unavailable); // All or none.
         }
         let account = self.make_account((name, None, color), None, Purpose::Guest(call))?;
+        self.keep_restrained(before, account)?;
         self.begin_session(account, session, Purpose::Guest(call))
     }
 
@@ -319,6 +322,7 @@ impl Chat {
             since: since.map_or(Seq(0), |member| member.since),
             role: account.role,
             banned: account.banned,
+            muted: self.muted.get(&account.id).copied().filter(|until| self.now < *until),
         }
     }
 
@@ -361,6 +365,8 @@ impl Chat {
         for room in rooms {
             self.end_membership(account, room);
         }
+        self.rooms.forget_restrained(account);
+        self.muted.remove(&account);
         self.rooms.disown(account);
         self.quotas.end(Made::Account(account));
         self.purge_all_of(account);

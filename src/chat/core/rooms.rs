@@ -22,6 +22,7 @@ impl Chat {
         settings: RoomSettings,
         chance: u64,
     ) -> Result<(), Refusal> {
+        self.refuse_muted(account_of(caller))?; // A title speaks, too.
         let folded = settings.title.folded();
         if self.rooms.is_taken(&folded, None) {
             return Err(Refusal::TitleTaken);
@@ -59,6 +60,7 @@ impl Chat {
         call: call::ChangeRoom,
     ) -> Result<Option<Answer>, Refusal> {
         let call::ChangeRoom { ref room, access, change, chance } = call;
+        self.refuse_muted(account_of(caller))?;
         let room = self.changeable(caller, room, access)?;
         if room.record.id == LOBBY && (change.visibility, &change.password) != (None, &None) {
             return Err(Refusal::Forbidden); // It stays open to everybody.

@@ -15,6 +15,7 @@ impl Chat {
         for recovery in snapshot.recoveries {
             self.recoveries.insert(recovery);
         }
+        self.muted = snapshot.muted.into_iter().collect();
         for account in snapshot.accounts {
             self.accounts.insert(account);
         }
@@ -54,6 +55,7 @@ impl Chat {
             banned: self.banned_addresses(),
             invitations: self.invitations.records(),
             recoveries: self.recoveries.records(),
+            muted: self.muted.iter().map(|(account, until)| (*account, *until)).collect(),
             deleted: self.deleted.records(|account| self.accounts.get(account).is_some()),
             last_account: self.accounts.last_account_made(),
             last_room: self.rooms.last_made(),

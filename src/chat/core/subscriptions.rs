@@ -13,8 +13,8 @@ use crate::chat::types::{
     AccountId, Author, Color, Folded, Name, ProtocolId, RoomId, Seq, SessionId, SubscriptionId,
 };
 use crate::chat::vocabulary::{
-    Access, ClientEvent, CloseReason, Effect, Entry, Event, EventKind, Field, NameClaim, Receipt,
-    Refusal, RoomEvent, StreamEvent, call,
+    Access, ClientEvent, CloseReason, Effect, Entry, Field, NameClaim, Refusal, RoomEvent,
+    StreamEvent, call,
 };
 use crate::time::Time;
 
@@ -32,6 +32,7 @@ impl Chat {
         }
         let found = self.find_visible(account_of(caller), room, access)?;
         self.admits(found, access)?;
+        self.refuse_entry(found, account_of(caller))?;
         let room = found.record.id;
         // A token that does not fit grants no name, even in a public room.
         let fits = !matches!(access, Access::Token { .. }) || self.fits(found, access);
@@ -42,10 +43,18 @@ impl Chat {
         let author = self.claimed(claim, caller)?;
         let account = author.as_ref().and_then(|author| author.account);
         self.admit(account)?;
+        if let Some(found) = self.rooms.get(room) {
+            self.refuse_entry(found, account)?;
+        }
         // A guest's name, granted to one account's token, may be another account's now.
         let asked_by = by.and_then(|by| self.accounts.session(by)).map(|live| live.account);
         if asked_by.is_some() && account.is_some() && asked_by != account {
             return Err(Refusal::NameInUse);
+        }
+        if asked_by
+            .is_some_and(|by| self.rooms.get(room).is_some_and(|room| room.record.has_banned(by)))
+        {
+            return Err(Refusal::BannedHere);
         }
         if enter && account.is_some_and(|account| self.has_subscription(account, protocol, room)) {
             return Err(Refusal::AlreadySubscribed);
@@ -305,27 +314,6 @@ impl Chat {
         }
     }
 
-    fn join(
-        &mut self,
-        subscription: SubscriptionId,
-        name: Option<Name>,
-        color: Option<Color>,
-    ) -> Result<Receipt, Refusal> {
-        let room = self.subscriptions.get(&subscription).map(|subscribed| subscribed.room);
-        self.charge(&[(Kind::Presence, 1)], room)?;
-        let author = self.named(subscription, name)?;
-        if self.subscriptions.get(&subscription).is_some_and(|subscribed| subscribed.present) {
-            return Err(Refusal::NameInUse);
-        }
-        if self.enter(subscription, color.clone()) {
-            return Ok(Receipt::Noted);
-        }
-        let event = self
-            .event(subscription, author, color, EventKind::Joined)
-            .ok_or(Refusal::RoomNotFound)?;
-        Ok(Receipt::Known(Box::new(event)))
-    }
-
     fn say(
         &mut self,
         subscription: SubscriptionId,
@@ -339,6 +327,13 @@ impl Chat {
             return Err(Refusal::RoomNotFound);
         };
         let (room, protocol, present) = (subscribed.room, subscribed.protocol, subscribed.present);
+        let whose = author.account.or(subscribed.holder);
+        if let Some(found) = self.rooms.get(room) {
+            // (A session's rights do not go with another name; its mute does.)
+            self.refuse_silenced(found, author.account)?;
+            self.refuse_silenced(found, whose)?;
+        }
+        let speaker = self.in_slow_mode(room, &author)?;
         let now = self.now;
         let standing = self.rooms.get_mut(room).filter(|room| !room.pending_end);
         let place = standing.ok_or(Refusal::RoomNotFound)?;
@@ -349,30 +344,16 @@ impl Chat {
         let entry = Entry::Said { room, author, color, text, client_id, reply_to, calls };
         let told = PendingSend { subscription, protocol, by: subscription, came, mark: None };
         self.propose(entry, Purpose::ClientEvent(told))?;
+        self.spoke(room, speaker);
         if !present {
             self.become_present(subscription, &folded);
         }
         Ok(())
     }
 
-    fn part(
-        &mut self,
-        subscription: SubscriptionId,
-        name: Option<Name>,
-    ) -> Result<Receipt, Refusal> {
-        self.named(subscription, name)?;
-        if !self.subscriptions.get(&subscription).is_some_and(|subscribed| subscribed.present) {
-            return Err(Refusal::NotPresent);
-        }
-        let room = self.subscriptions.get(&subscription).map(|subscribed| subscribed.room);
-        self.charge(&[(Kind::Presence, 1)], room)?;
-        self.become_absent(subscription);
-        Ok(Receipt::Noted)
-    }
-
     /// The author of a subscription's event; the first name that it gives binds it. Only an account
     /// has a name that breaks the rule for names: its own.
-    fn named(
+    pub(super) fn named(
         &mut self,
         subscription: SubscriptionId,
         name: Option<Name>,
@@ -396,63 +377,6 @@ impl Chat {
                 Ok(author)
             }
         }
-    }
-
-    /// A bound subscription joins, and the room hears of it if that is new. `false`: the person was
-    /// present already.
-    fn enter(&mut self, subscription: SubscriptionId, color: Option<Color>) -> bool {
-        let Some(author) =
-            self.subscriptions.get(&subscription).and_then(|subscribed| subscribed.author.clone())
-        else {
-            return false;
-        };
-        let is_new = self.become_present(subscription, &author.name.folded());
-        if is_new && let Some(event) = self.event(subscription, author, color, EventKind::Joined) {
-            self.announce(subscription, event);
-        }
-        is_new
-    }
-
-    /// Marks a bound subscription as present. `true`: its name was not present before.
-    fn become_present(&mut self, subscription: SubscriptionId, folded: &Folded) -> bool {
-        let now = self.now;
-        let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { return false };
-        subscribed.present = true;
-        self.rooms.get_mut(subscribed.room).is_some_and(|room| room.enter(folded, now))
-    }
-
-    /// A present subscription parts, and the room hears of it if its name is not present any more.
-    fn become_absent(&mut self, subscription: SubscriptionId) {
-        let Some(subscribed) = self.subscriptions.get_mut(&subscription) else { return };
-        let Some(author) = subscribed.author.clone().filter(|_| subscribed.present) else { return };
-        subscribed.present = false;
-        let room = self.rooms.get_mut(subscribed.room);
-        if room.is_some_and(|room| room.leave(&author.name.folded()))
-            && let Some(event) = self.event(subscription, author, None, EventKind::Left)
-        {
-            self.announce(subscription, event);
-        }
-    }
-
-    /// An event of a subscription, now.
-    fn event(
-        &mut self,
-        subscription: SubscriptionId,
-        author: Author,
-        color: Option<Color>,
-        kind: EventKind,
-    ) -> Option<Event> {
-        let (time, room) = (self.now, self.subscriptions.get(&subscription)?.room);
-        let color = self.rooms.get_mut(room)?.record_activity(&author.name.folded(), color, time);
-        Some(Event { room, time, author, color, kind })
-    }
-
-    fn announce(&mut self, subscription: SubscriptionId, event: Event) {
-        let by = self
-            .subscriptions
-            .get(&subscription)
-            .map(|subscribed| (subscription, subscribed.protocol));
-        self.order.tell(Effect::Announce { event, by });
     }
 
     /// Ends a subscription: the room hears of the part, once; the name and the session are free of

@@ -77,7 +77,10 @@ impl MemberView {
             return Some(Shown::Gone(*room));
         }
         match entry.act() {
-            Entry::Said { room, .. } | Entry::MemberChanged { room, .. } => {
+            Entry::Said { room, .. }
+            | Entry::MemberChanged { room, .. }
+            | Entry::ModeratorChanged { room, .. }
+            | Entry::Muted { room: Some(room), .. } => {
                 self.sees(*room, seq).then_some(Shown::Entry)
             }
             Entry::Edited { room, target, .. }
@@ -104,7 +107,9 @@ impl MemberView {
             {
                 begun(*room)
             }
-            Entry::RoomChanged { room, .. } => self.sees(*room, seq).then_some(*room),
+            Entry::RoomChanged { room, .. }
+            | Entry::RulesChanged { room, .. }
+            | Entry::OwnerChanged { room, .. } => self.sees(*room, seq).then_some(*room),
             _ => None,
         }
     }

@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::chat::simulation::TTL_SECS;
 use crate::chat::simulation::invited::Codes;
+use crate::chat::simulation::moderation::keep_moderators;
 use crate::chat::{
     Access, Account, AccountId, DeletedRecord, Entry, Folded, LOBBY, MemberRecord, Name, Policy,
-    RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session, SessionId, Snapshot, Visibility,
+    RoomId, RoomRecord, RoomRef, RoomSettings, Seq, Session, SessionId, Visibility,
 };
 use crate::crypto::KeyHash;
-use crate::limits::{GUEST_REMEMBERED_TTL_SECS, REMEMBERED_TTL_SECS, SESSION_TOUCH_PARTS};
 use crate::time::Time;
 
 #[derive(Clone, Default)]
@@ -27,6 +26,10 @@ pub struct Book {
     pub banned: BTreeMap<IpAddr, Time>,
     /// Invitations, and links for lost keys.
     pub codes: Codes,
+    /// The accounts that are muted everywhere.
+    pub muted: BTreeMap<AccountId, Time>,
+    /// The entries about somebody's standing in a room that the room has heard.
+    pub standings: BTreeSet<Seq>,
     /// The deleted rooms that can be restored.
     pub deleted: BTreeMap<RoomId, DeletedRecord>,
     /// The earlier keys of accounts.
@@ -126,6 +129,13 @@ impl Book {
             | Entry::Edited { room, .. }
             | Entry::Deleted { room, .. }
             | Entry::Reacted { room, .. } => self.rooms.contains_key(room),
+            entry @ (Entry::ModeratorChanged { .. }
+            | Entry::Muted { .. }
+            | Entry::RoomBanChanged { .. }
+            | Entry::RulesChanged { .. }
+            | Entry::OwnerChanged { .. }
+            | Entry::MutesMoved { .. }) => self.order_fits(entry),
+            Entry::Cleared { .. } => true,
             _ => false, // Nobody reports another's deed.
         }
     }
@@ -204,11 +214,13 @@ impl Book {
                     self.spent.extend(Some(id).filter(|id| id.is_drawn()));
                 }
                 self.deleted.retain(|_, deleted| deleted.room.owner != Some(account));
+                self.forget_restrained(account);
                 for deleted in self.deleted.values_mut() {
                     deleted.room.members.retain(|member| member.account != account);
                 }
                 for room in self.rooms.values_mut() {
                     room.members.retain(|member| member.account != account);
+                    keep_moderators(room);
                     if room.owner == Some(account) {
                         let longest =
                             room.members.iter().min_by_key(|member| (member.since, member.account));
@@ -273,6 +285,7 @@ impl Book {
                 self.lost.insert((account, seq), id);
                 let room = self.rooms.get_mut(&id).expect("the entry fits");
                 room.members.retain(|member| member.account != account);
+                keep_moderators(room);
                 if room.between.is_some() && room.members.is_empty() {
                     self.rooms.remove(&id);
                     self.spent.extend(Some(id).filter(|id| id.is_drawn()));
@@ -293,6 +306,7 @@ impl Book {
                     let going = record.members.iter().filter(|member| !stays(member));
                     self.lost.extend(going.map(|member| ((member.account, seq), room)));
                     record.members.retain(stays);
+                    keep_moderators(record);
                 }
             }
             Entry::RoomGone { room, recoverable } => {
@@ -322,7 +336,12 @@ impl Book {
             Entry::Said { room, .. } => {
                 self.rooms.get_mut(&room).expect("a room").last = seq;
             }
-            _ => {}
+            Entry::Edited { .. }
+            | Entry::Deleted { .. }
+            | Entry::Reacted { .. }
+            | Entry::Cleared { .. }
+            | Entry::Deed { .. } => {}
+            entry => self.order(seq, time, &entry),
         }
     }
 
@@ -412,50 +431,6 @@ impl Book {
             && !is_open
             && (was_open || before.password_generation != *password_generation)
     }
-
-    /// Names and titles are unique without regard to case, and a room has a password exactly if it
-    /// is not public.
-    pub fn check(&self) {
-        let mut names: Vec<_> =
-            self.accounts.values().map(|account| account.name.folded()).collect();
-        let mut titles: Vec<_> =
-            self.rooms.values().map(|room| room.settings.title.folded()).collect();
-        let counts = (names.len(), titles.len());
-        names.sort_unstable();
-        names.dedup();
-        titles.sort_unstable();
-        titles.dedup();
-        assert_eq!(counts, (names.len(), titles.len()), "a name or a title exists twice");
-        for room in self.rooms.values().filter(|room| room.between.is_none()) {
-            let open = room.settings.visibility == Visibility::Public;
-            assert_eq!(
-                open,
-                room.settings.password.is_none(),
-                "a password does not match the visibility"
-            );
-        }
-    }
-
-    /// The core has exactly the state of the book.
-    pub fn compare(&self, snapshot: &Snapshot) {
-        assert!(self.accounts.values().eq(&snapshot.accounts), "accounts differ from the log");
-        let sessions: Vec<_> = self.sessions.values().cloned().collect();
-        assert_eq!(sessions, snapshot.sessions, "sessions differ from the log, or in their use");
-        let rooms: Vec<_> = self.rooms.values().cloned().collect();
-        assert_eq!(rooms, snapshot.rooms, "rooms differ from the log");
-        assert!(self.blocks.iter().eq(&snapshot.blocks), "blocks differ from the log");
-        assert_eq!(self.policy, snapshot.policy, "who may come in");
-        let banned = snapshot.banned.iter().map(|one| (&one.address, &one.until));
-        assert!(self.banned.iter().eq(banned), "banned addresses differ from the log");
-        self.compare_codes(snapshot);
-        let deleted: Vec<_> = self.deleted.values().cloned().collect();
-        assert_eq!(deleted, snapshot.deleted, "deleted rooms differ from the log");
-        assert_eq!(self.last_account, snapshot.last_account, "the last account's number");
-        assert_eq!(self.last_room, snapshot.last_room, "the last room's number");
-        let spent: Vec<RoomId> = self.spent.iter().copied().collect();
-        assert_eq!(spent, snapshot.spent_rooms, "numbers of rooms that are gone");
-        assert_eq!(self.last, snapshot.last, "the last entry");
-    }
 }
 
 /// The room of an entry; `None` for entries about people.
@@ -464,6 +439,10 @@ pub fn room_of(entry: &Entry) -> Option<RoomId> {
         Entry::RoomMade { room, .. }
         | Entry::DirectMade { room, .. }
         | Entry::MemberChanged { room, .. }
+        | Entry::ModeratorChanged { room, .. }
+        | Entry::Muted { room: Some(room), .. }
+        | Entry::RulesChanged { room, .. }
+        | Entry::OwnerChanged { room, .. }
         | Entry::RoomChanged { room, .. }
         | Entry::RoomGone { room, .. }
         | Entry::RoomReturned { room, .. }
@@ -473,23 +452,5 @@ pub fn room_of(entry: &Entry) -> Option<RoomId> {
         | Entry::Deleted { room, .. }
         | Entry::Reacted { room, .. } => Some(*room),
         _ => None,
-    }
-}
-
-impl Book {
-    /// Seconds without use after which a session ends.
-    pub fn ttl_of(&self, session: &Session) -> u64 {
-        let guest =
-            self.accounts.get(&session.account).is_some_and(|account| account.key.is_none());
-        match session.remember {
-            true if guest => GUEST_REMEMBERED_TTL_SECS,
-            true => REMEMBERED_TTL_SECS,
-            false => TTL_SECS,
-        }
-    }
-
-    /// The step in which the store learns of a session's last use, in microseconds.
-    pub fn grain_of(&self, session: &Session) -> i64 {
-        (self.ttl_of(session) * 1_000_000 / SESSION_TOUCH_PARTS).cast_signed()
     }
 }

@@ -13,7 +13,7 @@ use crate::chat::simulation::picture::{Follows, Message, Picture};
 use crate::chat::simulation::world::{World, base_of};
 use crate::chat::{
     AccountId, Author, Effect, Entry, Event, EventKind, Name, RoomId, RoomInfo, RoomRecord,
-    RoomSettings, Seq, SubscriptionId,
+    RoomSettings, Seq, Standing, SubscriptionId,
 };
 use crate::time::Time;
 
@@ -204,7 +204,9 @@ impl Teller<'_> {
             {
                 begun(*room)
             }
-            Entry::RoomChanged { room, .. } => self.sees(*room, seq).then_some(*room),
+            Entry::RoomChanged { room, .. }
+            | Entry::RulesChanged { room, .. }
+            | Entry::OwnerChanged { room, .. } => self.sees(*room, seq).then_some(*room),
             _ => None,
         }
     }
@@ -260,8 +262,27 @@ impl Teller<'_> {
                 let author = self.author(*account)?;
                 Some((*room, author, EventKind::Member { seq, member: *member }))
             }
+            Entry::ModeratorChanged { room, account, on } if self.sees(*room, seq) => {
+                self.standing(seq, (*room, *account), Standing::Moderator(*on))
+            }
+            Entry::Muted { room: Some(room), account, until } if self.sees(*room, seq) => {
+                let (time, _) = &self.log[usize::try_from(seq.0).expect("an index") - 1];
+                let until = Some(*until).filter(|until| time < until);
+                self.standing(seq, (*room, *account), Standing::Muted(until))
+            }
             _ => None,
         }
+    }
+
+    /// (An entry that did not fit has no effect.)
+    fn standing(
+        &self,
+        seq: Seq,
+        (room, account): (RoomId, AccountId),
+        change: Standing,
+    ) -> Option<(RoomId, Author, EventKind)> {
+        self.now.standings.contains(&seq).then_some(())?;
+        Some((room, self.author(account)?, EventKind::Standing { seq, change }))
     }
 
     fn author(&self, account: AccountId) -> Option<Author> {
@@ -296,6 +317,7 @@ fn info(record: &RoomRecord) -> RoomInfo {
         title,
         description,
         visibility,
+        rules: record.rules(),
         created: record.created,
         updated: record.updated,
         online: 0,

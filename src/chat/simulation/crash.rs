@@ -90,6 +90,7 @@ impl Simulation {
         self.chat.check();
         self.book.compare(&self.chat.snapshot());
         self.world = World::default();
+        self.spoken.clear();
         self.clients.crash();
     }
 

@@ -41,7 +41,7 @@ impl Disk {
         for _ in 0..count {
             let Some((ticket, time, entry)) = self.queue.pop_front() else { return };
             self.now.codes.now = time;
-            match self.judge(&entry) {
+            match self.judge(time, &entry) {
                 Ok(None) => self.write(Some(ticket), time, entry),
                 Ok(Some((seq, time, same))) => {
                     self.answers.push_back(Command::Repeated { ticket, entry, seq, time, same });
@@ -66,7 +66,10 @@ impl Disk {
     }
 
     /// Checks what only the log knows: used client ids, existing messages and their authors.
-    fn judge(&self, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
+    fn judge(&self, time: Time, entry: &Entry) -> Result<Option<(Seq, Time, bool)>, Refusal> {
+        if let Some(refusal) = self.now.silenced(time, entry) {
+            return Err(refusal);
+        }
         match entry.act() {
             _ if !self.now.may(entry) => Err(Refusal::Forbidden),
             _ if !self.now.code_stands(entry) => Err(Refusal::InvitationVoid),
@@ -82,7 +85,8 @@ impl Disk {
                 self.living(*room, *target, |author| author == by.account).map(|()| None)
             }
             Entry::Deleted { room, target, by, as_owner } => {
-                let may = |author| *as_owner || author == by.account;
+                let charge = by.account.is_some_and(|by| self.now.moderates(by, *room));
+                let may = |author| (*as_owner && charge) || author == by.account;
                 let author = self.message(*room, *target).ok_or(Refusal::MessageNotFound)?;
                 let gone = self.gone(*target).map(|(seq, time)| (seq, time, true));
                 if may(author) { Ok(gone) } else { Err(Refusal::Forbidden) }
@@ -90,7 +94,7 @@ impl Disk {
             Entry::Reacted { room, target, .. } => {
                 self.living(*room, *target, |_| true).map(|()| None)
             }
-            Entry::MemberChanged { with: Some(message), .. } => match self.judge(message) {
+            Entry::MemberChanged { with: Some(message), .. } => match self.judge(time, message) {
                 Ok(None) => Ok(None),
                 _ => Err(Refusal::Malformed(Field::Whole)),
             },

@@ -129,13 +129,6 @@ impl Simulation {
 }
 
 impl Book {
-    /// Whether somebody in charge has the role for a deed.
-    pub fn may(&self, entry: &Entry) -> bool {
-        let Entry::Deed { by: Some(by), .. } = entry else { return true };
-        let role = self.accounts.get(by).and_then(|known| known.role);
-        role >= Some(entry.least_role())
-    }
-
     /// Whether an account, or a name without one, may be in rooms.
     pub fn admits(&self, account: Option<AccountId>) -> bool {
         self.policy.guests != Guests::Off || self.is_registered(account)

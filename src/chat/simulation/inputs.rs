@@ -28,6 +28,9 @@ impl Simulation {
     }
 
     pub(super) fn room(&mut self) -> RoomRef {
+        if let Some(room) = self.the_stage() {
+            return RoomRef::Id(room);
+        }
         match self.dice.below(8) {
             0 | 1 => RoomRef::Title(self.dice.pick(&TITLES).expect("a title").into()),
             2 => RoomRef::Id(RoomId(self.dice.below(self.book.last_room + 2))),

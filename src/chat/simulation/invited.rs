@@ -28,7 +28,7 @@ impl Simulation {
         let Codes { invitations, recoveries, .. } = &self.book.codes;
         let (invited, lost) = (!invitations.is_empty(), !recoveries.is_empty());
         match self.dice.below(12) {
-            0..=5 if invited => self.somebody_comes(),
+            0..=5 if invited => self.somebody_comes_invited(),
             6..=7 if invited => self.somebody_ends_an_invitation(),
             8 | 9 if lost => self.somebody_recovers(),
             9 | 10 => {
@@ -66,7 +66,7 @@ impl Simulation {
     }
 
     /// Somebody uses an invitation: mostly a good one.
-    fn somebody_comes(&mut self) {
+    fn somebody_comes_invited(&mut self) {
         let code = self.some_code(false);
         match self.dice.below(8) {
             0 => self.somebody_asks(|_| call::LookAtInvitation { code }),

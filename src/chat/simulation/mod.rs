@@ -7,6 +7,7 @@
 //! `SEEDS=100000 cargo test --lib simulation` runs more seeds; `SEED=17 cargo test --lib simulation
 //! -- --nocapture` runs one, and prints its commands and effects.
 
+mod agreement;
 mod book;
 mod clients;
 mod crash;
@@ -16,6 +17,7 @@ mod in_charge;
 mod inputs;
 mod invited;
 mod members;
+mod moderation;
 mod people;
 mod picture;
 mod rooms;
@@ -23,7 +25,7 @@ mod settled;
 mod strangers;
 mod world;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::chat::simulation::book::Book;
@@ -32,8 +34,8 @@ use crate::chat::simulation::dice::Dice;
 use crate::chat::simulation::disk::Disk;
 use crate::chat::simulation::world::World;
 use crate::chat::{
-    Call, Chat, Command, Effect, Entry, RoomId, RoomRecord, Seq, SessionId, Settings, Snapshot,
-    Space, call, founding,
+    AccountId, Call, Chat, Command, Effect, Entry, RoomId, RoomRecord, Seq, SessionId, Settings,
+    Snapshot, Space, call, founding,
 };
 use crate::crypto::KeyHash;
 use crate::limits;
@@ -50,6 +52,8 @@ struct Simulation {
     dice: Dice,
     /// The steps of one command.
     steps: usize,
+    /// Whether people in charge do much.
+    orderly: bool,
     /// The wall clock, which leaps either way.
     clock: Time,
     /// The monotonic clock, which does not.
@@ -68,6 +72,10 @@ struct Simulation {
     codes: Vec<KeyHash>,
     /// The keys of accounts, with whether the registration was acknowledged or refused.
     registered: Vec<(KeyHash, bool)>,
+    /// When people have spoken last in slow mode.
+    spoken: HashMap<(RoomId, AccountId), Time>,
+    /// The latest call to expel somebody, by somebody who may.
+    expelling: Option<(RoomId, Box<str>)>,
     step: u64,
     history: Vec<Effect>,
     loud: bool,
@@ -109,9 +117,11 @@ impl Simulation {
         let mut dice = Dice::new(seed);
         // Commands with few steps, so that a few people show what thousands would.
         let steps = if dice.one_in(2) { 1 + dice.below(4) as usize } else { limits::STEPS_MAX };
+        let orderly = dice.one_in(3);
         let mut simulation = Simulation {
             dice,
             steps,
+            orderly,
             clock: Time(1_000_000_000),
             now: Time(1_000_000_000),
             chat: Chat::new(SETTINGS, Snapshot::default()).with_steps(steps),
@@ -123,12 +133,17 @@ impl Simulation {
             session_keys: Vec::new(),
             codes: Vec::new(),
             registered: Vec::new(),
+            spoken: HashMap::new(),
+            expelling: None,
             step: 0,
             history: Vec::new(),
             loud,
         };
         simulation.disk.write(None, simulation.clock, founding());
         simulation.hear(u64::MAX);
+        if orderly {
+            simulation.set_the_stage();
+        }
         simulation
     }
 
@@ -284,7 +299,9 @@ impl Simulation {
 
     fn handle(&mut self, command: Command) {
         let mut effects = Vec::new();
+        let restrained = self.to_take_along(&command);
         self.chat.handle(self.moment(), command, &mut effects);
+        restrained.into_iter().for_each(|from| Simulation::takes_along(from, &effects));
         for effect in &effects {
             if self.loud {
                 println!("       {effect:?}");
@@ -301,6 +318,7 @@ impl Simulation {
         {
             self.registered.push((*key, answer.is_ok()));
         }
+        self.somebody_goes_at_once(effect);
         self.world.follow(effect, &self.book, &self.disk.log);
         self.clients.follow(effect, &self.world);
         match effect {
@@ -312,6 +330,10 @@ impl Simulation {
                 assert!(self.book.respects_blocks(entry), "in spite of a block: {entry:?}");
                 assert!(self.book.may(entry), "without the role: {entry:?}");
                 assert!(self.book.lets_in(entry), "not let in: {entry:?}");
+                assert!(self.book.lets_enter(entry), "banned, or locked: {entry:?}");
+                let silenced = self.book.silenced(self.clock, entry);
+                assert_eq!(silenced, None, "not theirs to say: {entry:?}");
+                self.speaks(entry);
                 self.disk.propose(*ticket, *time, entry.clone());
             }
             Effect::Mark { room, account, seq } => {
@@ -342,8 +364,14 @@ impl Simulation {
                     let now = self.book.rooms.get(room).map(|room| room.settings.clone());
                     self.world.before.insert(*room, now.filter(|_| own));
                 }
+                if ticket.is_some() {
+                    let silenced = self.book.silenced(*time, entry);
+                    assert_eq!(silenced, None, "said in spite of an earlier entry: {entry:?}");
+                    assert!(self.book.may(entry), "done without the role: {entry:?}");
+                }
                 self.expect_entry(*seq, *time, entry);
             }
+            Command::Repeated { entry, .. } | Command::Unlogged { entry, .. } => self.unsaid(entry),
             Command::ClientEvent { subscription, event } => {
                 if let Some(stream) = self.world.streams.get_mut(subscription) {
                     if stream.standing {
@@ -383,11 +411,7 @@ impl Simulation {
                 ended.extend(self.world.end_streams(|_| true));
                 self.used(ended);
             }
-            Command::Space(_)
-            | Command::Call { .. }
-            | Command::Repeated { .. }
-            | Command::Unlogged { .. }
-            | Command::Continue => {}
+            Command::Space(_) | Command::Call { .. } | Command::Continue => {}
         }
     }
 
@@ -414,6 +438,9 @@ impl Simulation {
                 if self.book.is_room(room) && self.book.accounts.contains_key(account) =>
             {
                 self.world.unsubscribe(|_, one| one.room == *room && one.account == Some(*account))
+            }
+            Entry::RoomBanChanged { room, account, on: true } if fits => {
+                self.somebody_is_banned(*room, *account)
             }
             Entry::RoomGone { room, .. } if fits => {
                 self.world.unsubscribe(|_, member| member.room == *room)

@@ -27,6 +27,9 @@ pub struct Shown {
 
 impl Simulation {
     pub(super) fn somebody_acts(&mut self) {
+        if self.orderly && self.dice.one_in(5) {
+            return self.somebody_moderates();
+        }
         match self.dice.below(64) {
             0..=1 => self.somebody_has_to_do_with_a_code(),
             2..=15 => self.somebody_tells(),
@@ -98,13 +101,7 @@ impl Simulation {
             }),
             48..=51 => self.somebody_follows(),
             52..=56 => self.somebody_streams(),
-            57 => self.asks(Caller::Nobody, |it| {
-                let session = it.key();
-                it.session_keys.push(session);
-                let (name, color) = (it.name().as_str().into(), it.color());
-                let (remember, agent) = (it.dice.one_in(6), "".into());
-                call::BeGuest { name, color, session, remember, agent }
-            }),
+            57 => self.somebody_comes(),
             58 => self.somebody_asks(|it| {
                 let room = it.some_room();
                 let access = it.access(&RoomRef::Id(room));
@@ -133,6 +130,26 @@ impl Simulation {
         }
     }
 
+    /// As a guest, perhaps under another name than before.
+    fn somebody_comes(&mut self) {
+        let caller = self.caller();
+        self.comes_as_a_guest(caller);
+    }
+
+    pub(super) fn comes_as_a_guest(&mut self, caller: Caller) {
+        let before = match caller {
+            Caller::Session(key) => Caller::Perhaps(key),
+            _ => Caller::Nobody,
+        };
+        self.asks(before, |it| {
+            let session = it.key();
+            it.session_keys.push(session);
+            let (name, color) = (it.name().as_str().into(), it.color());
+            let (remember, agent) = (it.dice.one_in(6), "".into());
+            call::BeGuest { name, color, session, remember, agent }
+        });
+    }
+
     /// Mostly a room of the caller.
     fn somebody_restores(&mut self) {
         let deleted: Vec<(RoomId, Option<AccountId>)> = self
@@ -154,6 +171,9 @@ impl Simulation {
     }
 
     pub(super) fn some_room(&mut self) -> RoomId {
+        if let Some(room) = self.the_stage() {
+            return room;
+        }
         let rooms: Vec<RoomId> = self.book.rooms.keys().copied().collect();
         self.dice.pick(&rooms).expect("the lobby")
     }
@@ -384,6 +404,7 @@ impl Simulation {
             }
             _ => {}
         }
+        self.expelling = self.expels(account, &call);
         let opens = match &call {
             Call::Room(call::Room { room, access }) => self.opens(room, *access),
             _ => false,
@@ -400,9 +421,14 @@ impl Simulation {
     }
 
     fn somebody_sits(&mut self) {
+        let (room, caller) = (self.room(), self.caller());
+        self.sits(room, caller);
+    }
+
+    pub(super) fn sits(&mut self, room: RoomRef, caller: Caller) {
         let subscription = SubscriptionId(self.number());
         let protocol = ProtocolId(u8::try_from(self.dice.below(3)).expect("a protocol"));
-        let (room, caller, enter) = (self.room(), self.caller(), self.dice.one_in(3));
+        let enter = self.dice.one_in(3);
         let access = self.access(&room);
         let claim = (self.dice.one_in(4) || access.session().is_some()).then(|| {
             let granted = Time(self.clock.0 - self.dice.below(60_000_000).cast_signed());

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::simulation::book::Book;
 use crate::chat::{
-    AccountId, Author, Description, Emoji, Entry, Event, EventKind, RoomId, Seq, Title, Visibility,
+    AccountId, Author, Description, Emoji, Entry, Event, EventKind, RoomId, Rules, Seq, Standing,
+    Title, Visibility,
 };
 use crate::time::Time;
 
@@ -21,9 +22,11 @@ pub struct Picture {
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct RoomPicture {
     /// As last heard, with the room.
-    pub settings: Option<(Title, Description, Visibility)>,
+    pub settings: Option<(Title, Description, Visibility, Rules)>,
     /// Membership changes since it follows.
     pub moves: BTreeMap<String, bool>,
+    /// Changes of somebody's standing since it follows: as a moderator, and muted.
+    pub standings: BTreeMap<(String, bool), Standing>,
     pub messages: BTreeMap<Seq, Message>,
 }
 
@@ -64,7 +67,7 @@ impl Picture {
                 // (The title of a room for two is the other person's name, which the log does not
                 // have.)
                 let title = if info.direct { Title::of_direct(info.id) } else { title };
-                place.settings = Some((title, description, info.visibility));
+                place.settings = Some((title, description, info.visibility, info.rules));
             }
             EventKind::Gone { .. } => {
                 self.rooms.remove(&event.room);
@@ -72,6 +75,10 @@ impl Picture {
             }
             EventKind::Member { member, .. } => {
                 place.moves.insert(author.name.to_string(), *member);
+            }
+            EventKind::Standing { change, .. } => {
+                let moderates = matches!(change, Standing::Moderator(_));
+                place.standings.insert((author.name.to_string(), moderates), *change);
             }
             EventKind::Edited { target, text, .. } => {
                 // A page of the log may have shown already that a message was deleted, while the
@@ -123,8 +130,8 @@ impl Picture {
             assert_eq!(seen.messages, messages(*id, since.max(start), log), "in {id:?}");
             assert!(since <= start || seen.settings.is_some(), "{id:?} is not shown to a member");
             if let Some(settings) = seen.settings.as_ref().filter(|_| record.between.is_none()) {
-                let kept = &record.settings;
-                let kept = (kept.title.clone(), kept.description.clone(), kept.visibility);
+                let (kept, rules) = (&record.settings, record.rules());
+                let kept = (kept.title.clone(), kept.description.clone(), kept.visibility, rules);
                 assert_eq!(*settings, kept, "{id:?} has changed");
             }
         }
@@ -138,6 +145,7 @@ impl Picture {
             let one = self.rooms.get(id).unwrap_or(&nothing);
             let two = other.rooms.get(id).unwrap_or(&nothing);
             assert_eq!((&one.messages, &one.moves), (&two.messages, &two.moves), "in {id:?}");
+            assert_eq!(one.standings, two.standings, "in {id:?}");
             // (The log also shows a change that had no effect.)
             if let (Some(one), Some(two)) = (&one.settings, &two.settings) {
                 assert_eq!(one, two, "{id:?}");

@@ -102,6 +102,7 @@ impl World {
     pub(super) fn sat(
         &mut self,
         subscription: SubscriptionId,
+        asked: &Asked,
         answer: &Result<Answer, Refusal>,
         book: &Book,
     ) {
@@ -113,6 +114,14 @@ impl World {
             Ok(_) => {
                 assert!(fits, "a subscription without access");
                 assert!(!self.closed, "a subscription after the close");
+                let mut whose = member.account.iter().chain(&asked.account);
+                let banned = whose.any(|one| room.is_some_and(|room| room.has_banned(*one)));
+                assert!(!banned, "a subscription of somebody who is banned");
+                let inside = |one| {
+                    room.is_some_and(|room| room.owner == Some(one) || book.is_member(one, room.id))
+                };
+                let locked = room.is_some_and(|room| room.rules().locked);
+                assert!(!locked || member.account.is_some_and(inside), "new, in a locked room");
                 member.standing = true;
             }
             Err(refusal) => {

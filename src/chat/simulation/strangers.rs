@@ -92,7 +92,8 @@ impl Simulation {
             address: self.an_address(),
             until: Time(self.clock.0 + self.dice.below(60_000_000).cast_signed()),
         };
-        let act = Box::new(match self.dice.below(6) {
+        let act = Box::new(match self.dice.below(9) {
+            6..=8 => self.a_strangers_order(),
             1 => Entry::BanChanged { account, on: self.dice.one_in(2) },
             2 => Entry::AddressBanned { banned },
             0 => Entry::PolicyChanged { policy: self.some_policy() },

@@ -248,7 +248,7 @@ impl World {
             }
             Call::RestoreRoom(_) | Call::Deleted(_) => self.restored(answer, asked.account, book),
             Call::Subscribe(call::Subscribe { subscription, .. }) => {
-                self.sat(*subscription, answer, book)
+                self.sat(*subscription, &asked, answer, book)
             }
             Call::Recover(call::Recover { key, .. }) => {
                 let known = book.accounts.values().any(|account| account.key == Some(*key));

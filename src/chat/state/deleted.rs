@@ -127,6 +127,7 @@ impl Deleted {
         let record = |kept: &Kept| {
             let mut room = kept.room.kept();
             room.members.retain(|member| is_there(member.account));
+            room.forget_gone(&is_there);
             DeletedRecord { room, deleted: kept.at, by: kept.seq }
         };
         let mut all: Vec<DeletedRecord> = self.rooms.values().map(record).collect();

@@ -1,11 +1,15 @@
 //! One room: its settings, its members, and the people present. Plain tables with their rules; the
 //! core that owns them decides about access and order.
 
+#[cfg(any(test, debug_assertions))]
+mod check;
+
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use crate::chat::small::SmallMap;
+use crate::chat::state::moderation::Moderation;
 use crate::chat::state::pages::page;
 use crate::chat::types::{
     AccountId, Author, Color, Folded, LOBBY, RoomId, Seq, SubscriptionId, Visibility,
@@ -41,6 +45,8 @@ pub struct RoomRecord {
     pub opened: Seq,
     /// A guest owned it and is gone, and nobody has inherited it: it ends when it is empty.
     pub orphaned: bool,
+    /// What keeps order in it; `None`: nothing, as in most rooms.
+    pub moderation: Option<Box<Moderation>>,
 }
 
 impl RoomRecord {
@@ -64,6 +70,7 @@ impl RoomRecord {
             link: None,
             opened: Seq(0),
             orphaned: false,
+            moderation: None,
         }
     }
 
@@ -196,6 +203,7 @@ impl Room {
     pub fn put_all_out(&mut self) -> SmallMap<AccountId, Membership> {
         let mut out = std::mem::take(&mut self.members);
         self.since.clear();
+        self.moderates_no_more(None);
         if let Some(owner) = self.record.owner
             && let Some(member) = out.remove(&owner)
         {
@@ -462,23 +470,5 @@ impl Room {
             password,
         };
         Ok((settings, password_generation + u64::from(fresh)))
-    }
-}
-
-#[cfg(any(test, debug_assertions))]
-impl Room {
-    /// The names in use, each with its account, its number of bound subscriptions, and how many of
-    /// them are present.
-    pub fn bound_names(&self) -> impl Iterator<Item = (&Folded, (Option<AccountId>, u32, u32))> {
-        let counts =
-            |occupant: &Occupant| (occupant.author.account, occupant.bound, occupant.present);
-        self.names.iter().map(move |(name, occupant)| (name, counts(occupant)))
-    }
-
-    /// The list of arrivals agrees with the names.
-    pub fn check_present(&self) {
-        let listed = self.here.iter().all(|(at, name)| self.arrival(name) == Some(*at));
-        let present = self.names.values().filter(|occupant| occupant.present > 0).count();
-        assert!(listed && present == self.here.len(), "{:?} lists other people", self.record.id);
     }
 }

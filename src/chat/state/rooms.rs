@@ -1,6 +1,9 @@
 //! All rooms, by number, by title, and by pair of accounts: plain tables with their rules. The core
 //! that owns them decides about access and order.
 
+#[cfg(any(test, debug_assertions))]
+mod check;
+
 use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Bound;
@@ -39,6 +42,8 @@ pub struct Rooms {
     pub orphans: BTreeSet<RoomId>,
     /// Orphans to check because of a change.
     pub unchecked_orphans: BTreeSet<RoomId>,
+    /// The rooms in which each account is muted or banned.
+    pub restrained: BTreeSet<(AccountId, RoomId)>,
     /// Names that anonymous clients use, with their rooms.
     guests: HashMap<Folded, BTreeSet<RoomId>>,
     /// The number of rooms for two that an account has opened, pending ones included.
@@ -193,6 +198,7 @@ impl Rooms {
         let id = record.id;
         self.owned.extend(record.owner.map(|owner| (owner, id)));
         self.orphans.extend(record.orphaned.then_some(id));
+        self.list_restrained(&record, true);
         self.rooms.insert(id, Room::new(record));
         self.list(id);
         true
@@ -207,6 +213,7 @@ impl Rooms {
         self.by_link.extend(link.map(|link| (link, id)));
         self.by_title.insert(room.record.settings.title.folded(), id);
         self.owned.extend(owner.map(|owner| (owner, id)));
+        self.list_restrained(&room.record, true);
         self.rooms.insert(id, room);
         self.list(id);
     }
@@ -317,6 +324,16 @@ impl Rooms {
         first.filter(|(owner, _)| *owner == account).map(|(_, room)| *room)
     }
 
+    /// Gives a room to a member, by an entry that announces the owner.
+    pub fn transfer(&mut self, id: RoomId, owner: AccountId, time: Time) {
+        self.own(id, Some(owner));
+        if let Some(room) = self.rooms.get_mut(&id) {
+            (room.record.orphaned, room.record.updated) = (false, time);
+        }
+        self.orphans.remove(&id);
+        self.unchecked_orphans.remove(&id);
+    }
+
     /// Changes a room's owner; `None`: no owner.
     pub fn own(&mut self, id: RoomId, owner: Option<AccountId>) {
         let Some(room) = self.rooms.get_mut(&id) else { return };
@@ -329,6 +346,7 @@ impl Rooms {
     pub fn remove(&mut self, id: RoomId) -> Option<Room> {
         let room = self.rooms.remove(&id)?;
         self.list(id);
+        self.list_restrained(&room.record, false);
         self.orphans.remove(&id);
         self.unchecked_orphans.remove(&id);
         self.owned.remove(&(room.record.owner.unwrap_or(AccountId(0)), id));
@@ -402,94 +420,5 @@ impl Rooms {
     /// The highest number of any room, past or present; random numbers excluded.
     pub fn last_made(&self) -> u64 {
         self.made
-    }
-}
-
-#[cfg(any(test, debug_assertions))]
-impl Rooms {
-    /// The indexes agree with the table.
-    pub fn check(&self) {
-        assert_eq!(self.by_title.len() + self.by_pair.len(), self.rooms.len());
-        for (id, room) in self.rooms.iter() {
-            if let Some(between) = room.record.between {
-                assert_eq!(self.by_pair.get(&pair(between)), Some(id));
-                assert!(
-                    between.iter().all(|account| self.paired.contains(&(*account, *id))),
-                    "{id:?}"
-                );
-                assert!(!room.members.is_empty(), "{id:?} has no member");
-                continue;
-            }
-            let title = room.record.settings.title.folded();
-            assert!(self.by_title.all(&title).any(|room| room == *id), "{id:?}");
-            let link = room.record.link;
-            assert!(link.is_none_or(|link| self.by_link.get(&link) == Some(id)));
-        }
-        assert_eq!(self.paired.len(), 2 * self.by_pair.len(), "rooms for two by account");
-        let pairs = self.by_pair.len() + self.pairing.len();
-        assert_eq!(self.opened.values().sum::<usize>(), pairs, "rooms for two by opener");
-        let linked = self.rooms.values().filter(|room| room.record.link.is_some()).count();
-        assert_eq!(self.by_link.len(), linked);
-        assert!(self.spent.iter().all(|number| !self.rooms.contains_key(number)));
-        for (id, room) in self.rooms.iter() {
-            let lists = (self.listed.contains(id), self.open.contains(id));
-            assert_eq!(lists, (room.is_listed(), room.is_public()), "{id:?}");
-            let owner = room.record.owner;
-            assert!(owner.is_none_or(|owner| self.owned.contains(&(owner, *id))), "{id:?}");
-            room.check_present();
-        }
-        let gone = |id: &RoomId| !self.rooms.contains_key(id);
-        let orphaned = self.rooms.values().filter(|room| room.record.orphaned);
-        let mut orphaned = orphaned.map(|room| room.record.id);
-        assert!(orphaned.all(|id| self.orphans.contains(&id)), "an orphan is not listed");
-        assert!(!self.orphans.iter().any(gone), "a deleted room is listed as an orphan");
-        assert!(
-            self.unchecked_orphans.is_subset(&self.orphans),
-            "a room that is no orphan is checked"
-        );
-        assert!(!self.listed.iter().chain(&self.open).any(gone), "a deleted room is listed");
-        let owners = self.rooms.values().filter(|room| room.record.owner.is_some()).count();
-        assert_eq!(self.owned.len(), owners, "an account owns another's room");
-    }
-
-    /// All rooms.
-    pub fn all(&self) -> impl Iterator<Item = &Room> {
-        self.rooms.values()
-    }
-
-    /// The names in use are those of the subscriptions, each with its account, its number of bound
-    /// subscriptions, and how many of them are present.
-    pub fn check_names(&self, expected: &HashMap<(RoomId, Folded), (Option<AccountId>, u32, u32)>) {
-        let mut found = 0;
-        for (id, room) in self.rooms.iter() {
-            for (name, counts) in room.bound_names() {
-                assert_eq!(expected.get(&(*id, name.clone())), Some(&counts), "{name:?} in {id:?}");
-                found += 1;
-            }
-        }
-        assert_eq!(found, expected.len(), "a subscription's name is not in use");
-    }
-
-    /// No anonymous client uses the name of an account.
-    pub fn check_guests(&self, is_registered: impl Fn(&Folded) -> bool) {
-        let names = self.rooms.values().flat_map(Room::bound_names);
-        let mut guests = names.filter(|(_, (account, ..))| account.is_none());
-        let posing = guests.find(|(name, _)| is_registered(name));
-        assert!(posing.is_none(), "{posing:?} is an anonymous client with an account's name");
-        let names = self.rooms.values().flat_map(Room::bound_names);
-        let guests = names.filter(|(_, (account, ..))| account.is_none()).count();
-        assert_eq!(
-            self.guests.values().map(BTreeSet::len).sum::<usize>(),
-            guests,
-            "guests by name"
-        );
-    }
-
-    pub fn is_anything_in_flight(&self) -> bool {
-        let pending_change =
-            |room: &Room| room.pending_change || room.pending_end || !room.pending_moves.is_empty();
-        !self.reserved.is_empty()
-            || !self.pairing.is_empty()
-            || self.rooms.values().any(pending_change)
     }
 }

@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub invitations: Vec<Invitation>,
     /// The links for new keys that can be used, by account.
     pub recoveries: Vec<Recovery>,
+    /// The accounts that are muted everywhere, by account, each with the end of the mute.
+    pub muted: Vec<(AccountId, Time)>,
     /// The deleted rooms that their owners can restore.
     pub deleted: Vec<DeletedRecord>,
     /// The highest account number ever used: a guest's is not reused.

@@ -44,6 +44,7 @@ pub(super) fn room(id: u64, members: &[AccountId]) -> RoomRecord {
         link: None,
         opened: Seq(1),
         orphaned: false,
+        moderation: None,
     }
 }
 

@@ -128,7 +128,7 @@ fn kind(ask: &Call) -> &'static str {
     KINDS.iter().find(|kind| **kind == name).unwrap_or_else(|| panic!("{name} is not counted"))
 }
 
-const KINDS: [&str; 30] = [
+const KINDS: [&str; 36] = [
     "Register",
     "Login",
     "BeGuest",
@@ -159,6 +159,12 @@ const KINDS: [&str; 30] = [
     "Deleted",
     "RestoreRoom",
     "Expel",
+    "ChangeModerator",
+    "Mute",
+    "BanFromRoom",
+    "ChangeRules",
+    "Moderation",
+    "Transfer",
 ];
 
 fn work(size: u64) -> BTreeMap<String, u64> {
@@ -268,6 +274,18 @@ fn work(size: u64) -> BTreeMap<String, u64> {
     }
     it.subscribe("", "s20", CROWDED);
     it.ask("ann", call::Expel { room: CROWDED, name: "n20".into() });
+    let room = CROWDED;
+    let (name, reason) = (|name: &str| -> Box<str> { name.into() }, None);
+    let moderator = name("n21");
+    it.ask("ann", call::ChangeModerator { room, name: moderator, on: true, reason: None });
+    let (on, secs) = (true, None);
+    it.ask("ann", call::Mute { room: Some(room), name: name("n22"), on, secs, reason: None });
+    it.ask("ann", call::BanFromRoom { room, name: name("n23"), on, reason: None });
+    let change = RulesChange { slow_secs: Some(5), ..RulesChange::default() };
+    it.ask("ann", call::ChangeRules { room, change, reason: None });
+    it.ask("ann", call::Moderation { room });
+    it.ask("ann", call::Transfer { room, name: name("n22"), reason });
+    it.ask("n22!", call::Transfer { room, name: name("ann"), reason: None });
     let (visibility, password) = (Some(Visibility::Private), Some("hash".into()));
     let change = RoomChange { visibility, password, ..RoomChange::default() };
     let room = RoomRef::Id(CROWDED);

@@ -15,6 +15,7 @@ mod limits;
 mod members;
 mod mentions;
 mod messages;
+mod moderation;
 mod names;
 mod pages;
 mod people;
@@ -22,6 +23,7 @@ mod policy;
 mod quotas;
 mod roles;
 mod rooms;
+mod speaking;
 mod streams;
 mod subscriptions;
 mod vouched;
@@ -331,6 +333,7 @@ fn words(effect: &Effect) -> String {
                     format!("reacted to {target} {on} as {seq}")
                 }
                 EventKind::Member { seq, member } => format!("is member {member} as {seq}"),
+                EventKind::Standing { seq, change } => format!("is {change:?} as {seq}"),
                 EventKind::Room { seq, .. } => format!("made the room so as {seq}"),
                 EventKind::Gone { seq } => format!("ended the room as {seq}"),
                 EventKind::Typing => "types".to_owned(),

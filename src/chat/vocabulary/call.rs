@@ -10,9 +10,11 @@ use crate::chat::vocabulary::{
     Place, PolicyInfo, RoomChange, RoomInfo, RoomSettings, SessionInfo,
 };
 use crate::crypto::KeyHash;
+use crate::time::Time;
 
 pub use crate::chat::vocabulary::deeds::*;
 pub use crate::chat::vocabulary::inviting::*;
+pub use crate::chat::vocabulary::moderating::*;
 
 /// A call with its answer type.
 pub trait Typed: Into<Call> {
@@ -125,6 +127,15 @@ calls! {
     Invitations => Invitations: InvitationsScope,
     MakeRecovery => Done: (),
     Recover => Person: super::Person,
+    ChangeModerator => Done: (),
+    Mute => Done: (),
+    BanFromRoom => Done: (),
+    ChangeRules => Room: Box<RoomInfo>,
+    Transfer => Room: Box<RoomInfo>,
+    Moderation => Moderation: super::ModerationInfo,
+    Muted => Muted: Vec<(Name, Time)>,
+    Clear => Clearing: super::Clearing,
+    Erase => Acted: Acted,
 }
 
 /// Creates an account.

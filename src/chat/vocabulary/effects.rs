@@ -185,6 +185,14 @@ pub enum Answer {
     InvitationView(InvitationView),
     /// Which invitations the caller may list.
     Invitations(InvitationsScope),
+    /// Who has a standing of their own in a room; bounded by the numbers of
+    /// [`moderation`](crate::limits::moderation).
+    Moderation(ModerationInfo),
+    /// The accounts that are muted everywhere, each with the end of the mute; at most
+    /// [`MUTED_ACCOUNTS_MAX`](crate::limits::moderation::MUTED_ACCOUNTS_MAX).
+    Muted(Vec<(Name, Time)>),
+    /// Whose messages are to be deleted, and which.
+    Clearing(Clearing),
 }
 
 /// Who may come in.
@@ -295,6 +303,10 @@ pub struct Member {
     pub color: Option<Color>,
     /// The person's last activity in the room, as far as the server remembers.
     pub last_activity: Option<Time>,
+    /// The person's role in the room.
+    pub role: Option<RoomRole>,
+    /// The end of the person's mute in the room.
+    pub muted: Option<Time>,
 }
 
 /// An account, as others see it.
@@ -315,6 +327,8 @@ pub struct Person {
     pub role: Option<Role>,
     /// Whether the account is banned.
     pub banned: bool,
+    /// The end of its mute on the whole server.
+    pub muted: Option<Time>,
 }
 
 /// A person present in a room.
@@ -342,6 +356,8 @@ pub struct RoomInfo {
     pub description: Description,
     /// Who can find and enter it.
     pub visibility: Visibility,
+    /// How people talk there.
+    pub rules: Rules,
     /// When it was created.
     pub created: Time,
     /// When it was last changed.

@@ -4,8 +4,9 @@ use crate::chat::types::{
     AccountId, Author, ClientId, Color, Description, Emoji, Name, RoomId, Seq, SessionId, Title,
     Visibility,
 };
-use crate::chat::vocabulary::{BannedAddress, Grant, Policy, Reason, Recovery, Role};
+use crate::chat::vocabulary::{BannedAddress, Grant, Needs, Policy, Reason, Recovery, Role, Rules};
 use crate::crypto::KeyHash;
+use crate::time::Time;
 
 /// An entry of the log. Lasting state changes only by an entry.
 #[derive(Clone, PartialEq, Debug)]
@@ -83,8 +84,8 @@ pub enum Entry {
         account: AccountId,
         /// `true`: a member from now on.
         member: bool,
-        /// Whether the room's owner has expelled the account, which also ends its subscriptions
-        /// there.
+        /// Whether somebody in charge of the room has expelled the account, which also ends its
+        /// subscriptions there.
         expelled: bool,
         /// Only in a proposal: the message that brings an account back into a room for two. The log
         /// takes this entry only if it will take that message, and does not store it here.
@@ -169,7 +170,7 @@ pub enum Entry {
         target: Seq,
         /// The account that deletes it.
         by: Author,
-        /// Whether that account owns the room, and so may delete the messages of others.
+        /// Whether that account is in charge of the room, and so may delete the messages of others.
         as_owner: bool,
     },
     /// A message got a reaction, or lost one.
@@ -243,6 +244,67 @@ pub enum Entry {
         /// The SHA-256 of the link's code.
         code: KeyHash,
     },
+    /// A member of a room is its moderator from now on, or not any more. The role ends with the
+    /// membership.
+    ModeratorChanged {
+        /// The room.
+        room: RoomId,
+        /// The member; a registered account.
+        account: AccountId,
+        /// `false`: not any more.
+        on: bool,
+    },
+    /// An account may not speak for a time.
+    Muted {
+        /// `None`: anywhere.
+        room: Option<RoomId>,
+        /// The account.
+        account: AccountId,
+        /// The end; a time that is over lifts the mute.
+        until: Time,
+    },
+    /// An account is banned from a room from now on, or not any more. (The end of its membership is
+    /// an entry of its own.)
+    RoomBanChanged {
+        /// The room.
+        room: RoomId,
+        /// The account; not the owner's.
+        account: AccountId,
+        /// `true` bans, `false` lifts the ban.
+        on: bool,
+    },
+    /// How people talk in a room has changed.
+    RulesChanged {
+        /// The room.
+        room: RoomId,
+        /// All of it, as it is now.
+        rules: Rules,
+    },
+    /// A room has another owner.
+    OwnerChanged {
+        /// The room.
+        room: RoomId,
+        /// The new owner: a member with a registered account.
+        owner: AccountId,
+    },
+    /// A guest goes on under another name: what mutes and bans the one account concerns the other,
+    /// too.
+    MutesMoved {
+        /// The account so far.
+        from: AccountId,
+        /// The new account.
+        to: AccountId,
+    },
+    /// All messages of a person since a time are to be deleted; each deletion is an entry of its
+    /// own.
+    Cleared {
+        /// `None`: in all rooms, except those for two.
+        room: Option<RoomId>,
+        /// The author of the messages.
+        author: Author,
+        /// Since then.
+        since: Time,
+    },
     /// What somebody in charge has done. It has the effect of `act`; the log refuses it if `by` has
     /// lost the role by then.
     Deed {
@@ -264,12 +326,22 @@ impl Entry {
         }
     }
 
-    /// The least role of an account that may do this for the sake of its role.
-    pub fn least_role(&self) -> Role {
+    /// The role of an account that may do this for the sake of its role. (A moderator may change
+    /// only the slow mode of a room's rules.)
+    pub fn needs(&self) -> Needs {
         match self.act() {
             // The lobby is the owner's.
-            Entry::RoleChanged { .. } | Entry::RoomChanged { .. } => Role::Owner,
-            _ => Role::Administrator,
+            Entry::RoleChanged { .. } | Entry::RoomChanged { .. } => Needs::Role(Role::Owner),
+            Entry::ModeratorChanged { room, .. } | Entry::OwnerChanged { room, .. } => {
+                Needs::Owner(*room)
+            }
+            Entry::Muted { room: Some(room), .. }
+            | Entry::RoomBanChanged { room, .. }
+            | Entry::RulesChanged { room, .. }
+            | Entry::MemberChanged { room, .. }
+            | Entry::Deleted { room, .. }
+            | Entry::Cleared { room: Some(room), .. } => Needs::Moderator(*room),
+            _ => Needs::Role(Role::Administrator),
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the people in a room hear.
 
 use crate::chat::types::{Author, ClientId, Color, Emoji, Name, RoomId, Seq};
-use crate::chat::vocabulary::RoomInfo;
+use crate::chat::vocabulary::{RoomInfo, Standing};
 use crate::time::Time;
 
 /// An event that the people in a room hear.
@@ -74,6 +74,13 @@ pub enum EventKind {
         /// `true`: a member from now on.
         member: bool,
     },
+    /// The author's standing in the room has changed.
+    Standing {
+        /// The number of the entry.
+        seq: Seq,
+        /// The change.
+        change: Standing,
+    },
     /// The author has created or changed the room; on the author's own streams: has become a
     /// member.
     Room {
@@ -117,6 +124,7 @@ impl EventKind {
             | EventKind::Deleted { seq, .. }
             | EventKind::Reacted { seq, .. }
             | EventKind::Member { seq, .. }
+            | EventKind::Standing { seq, .. }
             | EventKind::Room { seq, .. }
             | EventKind::Gone { seq } => Some(*seq),
             EventKind::Joined | EventKind::Left | EventKind::Typing | EventKind::Read { .. } => {

@@ -1,5 +1,7 @@
 //! Why the core refuses, and why it closes a connection.
 
+use crate::time::Time;
+
 /// Why the core closes a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CloseReason {
@@ -19,6 +21,8 @@ pub enum CloseReason {
     GuestsOff,
     /// The account or the address is banned.
     Banned,
+    /// The account is banned from the room.
+    BannedHere,
     /// The server shuts down.
     ShuttingDown,
 }
@@ -27,7 +31,7 @@ impl CloseReason {
     /// Whether the connection hears nothing from the entry on that ends it: not even what is behind
     /// that entry on its way into the log.
     pub fn cuts(self) -> bool {
-        matches!(self, CloseReason::GuestsOff | CloseReason::Banned)
+        matches!(self, CloseReason::GuestsOff | CloseReason::Banned | CloseReason::BannedHere)
     }
 }
 
@@ -76,6 +80,24 @@ pub enum Refusal {
     RecoveryVoid,
     /// The caller may end no such invitation.
     InvitationNotFound,
+    /// Somebody in charge of the room has banned the account from it.
+    BannedHere,
+    /// Somebody in charge has muted the account.
+    Muted {
+        /// [`UNTIL_LIFTED`](super::UNTIL_LIFTED): without an end.
+        until: Time,
+        /// On the whole server; `false`: in the room.
+        everywhere: bool,
+    },
+    /// Only the owner and moderators speak in the room.
+    ReadOnly,
+    /// Nobody new may join the room.
+    Locked,
+    /// The room is in slow mode, and the person has just spoken.
+    Slow {
+        /// The person may speak again after this time.
+        retry_after_ms: u32,
+    },
     /// Only a registered account may do this, or have this done to it.
     NotForGuests,
     /// The room's token is missing, or is older than the room's password.

@@ -62,6 +62,7 @@ impl Codec for Chitchat {
             | EventKind::Deleted { .. }
             | EventKind::Reacted { .. }
             | EventKind::Member { .. }
+            | EventKind::Standing { .. }
             | EventKind::Room { .. }
             | EventKind::Gone { .. }
             | EventKind::Typing

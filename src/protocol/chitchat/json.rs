@@ -77,6 +77,14 @@ const TOO_MANY: u16 = 305;
 const NO_GUESTS: u16 = 306;
 /// The number of a refusal because the person or the address is banned.
 const BANNED: u16 = 307;
+/// The number of a refusal because the person is muted.
+const MUTED: u16 = 308;
+/// The number of a refusal because only moderators speak in the room.
+const READ_ONLY: u16 = 309;
+/// The number of a refusal because nobody new may join the room.
+const LOCKED: u16 = 310;
+/// The number of a refusal because the person is banned from the room.
+const BANNED_HERE: u16 = 311;
 
 impl Failure {
     pub fn new(code: u16, field: impl Into<String>) -> Failure {
@@ -88,7 +96,7 @@ impl Failure {
         match self.code {
             101 | 201 => 404,
             104 | 304 | 402 => 401,
-            301 | NO_GUESTS | BANNED | 403 | 508 => 403,
+            301 | NO_GUESTS | BANNED..=BANNED_HERE | 403 | 508 => 403,
             TOO_MANY => 429,
             503 | 507 => 503,
             404.. => self.code,
@@ -110,6 +118,10 @@ impl Failure {
             303 => "Invalid JSON",
             TOO_MANY => "Too many requests",
             BANNED => "Client error: You are banned from this server",
+            MUTED => "Client error: You are muted",
+            READ_ONLY => "Client error: Only moderators can post here",
+            LOCKED => "Client error: This room is locked, nobody new may join",
+            BANNED_HERE => "Client error: You are banned from this room",
             NO_GUESTS => "Client error: No guests here, log in with an account",
             304 => "Unauthorized operation",
             402 => "Token error: Unauthorized signing method",
@@ -193,6 +205,10 @@ impl From<Refusal> for Failure {
             Refusal::RoomNotFound => (101, ""),
             Refusal::GuestsOff => (NO_GUESTS, ""),
             Refusal::Banned => (BANNED, ""),
+            Refusal::BannedHere => (BANNED_HERE, ""),
+            Refusal::Muted { .. } => (MUTED, ""),
+            Refusal::ReadOnly => (READ_ONLY, ""),
+            Refusal::Locked => (LOCKED, ""),
             Refusal::TitleTaken => (102, "title"),
             // A client with an invalid session is a guest here, so the first two cannot happen.
             Refusal::Unauthenticated
@@ -223,7 +239,7 @@ impl From<Refusal> for Failure {
             // Refusals of calls that only the native protocol makes.
             Refusal::MessageNotFound | Refusal::SessionNotFound => (404, ""),
             Refusal::ClientIdReused | Refusal::TooManyReactions => (409, ""),
-            Refusal::RateLimited { retry_after_ms } => {
+            Refusal::RateLimited { retry_after_ms } | Refusal::Slow { retry_after_ms } => {
                 return Failure { retry_after_ms, ..Failure::new(TOO_MANY, "") };
             }
             Refusal::Unavailable | Refusal::NoSpace => (503, ""),

@@ -9,7 +9,7 @@ use crate::http::{Request, Response};
 use crate::protocol::native::Answered;
 use crate::protocol::native::asking::caller;
 use crate::protocol::native::in_charge::admins_only;
-use crate::protocol::native::json::maybe_rfc3339;
+use crate::protocol::native::json::{end_of, maybe_rfc3339};
 use crate::protocol::native::pages;
 use crate::protocol::{Context, json_body};
 use crate::store::AuditRow;
@@ -64,6 +64,14 @@ struct Deed<'a> {
     uses: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
     until: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
+    since: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_mode: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_only: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locked: Option<bool>,
 }
 
 impl<'a> From<&'a AuditRow> for Deed<'a> {
@@ -85,6 +93,10 @@ impl<'a> From<&'a AuditRow> for Deed<'a> {
             invitation: None,
             uses: None,
             until: None,
+            since: None,
+            slow_mode: None,
+            read_only: None,
+            locked: None,
         };
         match &row.act {
             Entry::RoleChanged { role: Some(role), .. } => {
@@ -126,6 +138,38 @@ impl<'a> From<&'a AuditRow> for Deed<'a> {
             Entry::Deleted { room, target, .. } => {
                 Deed { what: "delete_message", room: Some(room.0), message: Some(target.0), ..deed }
             }
+            Entry::MemberChanged { room, .. } => Deed { what: "expel", room: Some(room.0), ..deed },
+            Entry::ModeratorChanged { room, on, .. } => {
+                let what = if *on { "make_moderator" } else { "take_moderator" };
+                Deed { what, room: Some(room.0), ..deed }
+            }
+            Entry::Muted { room, until, .. } if *until > row.time => {
+                Deed { what: "mute", room: room.map(|room| room.0), until: end_of(*until), ..deed }
+            }
+            Entry::Muted { room, .. } => {
+                Deed { what: "unmute", room: room.map(|room| room.0), ..deed }
+            }
+            Entry::RoomBanChanged { room, on, .. } => {
+                let what = if *on { "ban_from_room" } else { "lift_room_ban" };
+                Deed { what, room: Some(room.0), ..deed }
+            }
+            Entry::RulesChanged { room, rules } => Deed {
+                what: "change_rules",
+                room: Some(room.0),
+                slow_mode: Some(rules.slow_secs),
+                read_only: Some(rules.read_only),
+                locked: Some(rules.locked),
+                ..deed
+            },
+            Entry::OwnerChanged { room, .. } => {
+                Deed { what: "transfer", room: Some(room.0), ..deed }
+            }
+            Entry::Cleared { room, since, .. } => Deed {
+                what: "delete_messages",
+                room: room.map(|room| room.0),
+                since: Some(*since),
+                ..deed
+            },
             Entry::RoomGone { room, .. } => {
                 Deed { what: "remove_room", room: Some(room.0), ..deed }
             }

@@ -8,13 +8,13 @@ use serde::Serialize;
 
 use crate::chat::{
     Action, ClientEvent, ClientId, Color, Event, EventKind, Field, Name, Receipt, Refusal, RoomId,
-    Seq, StreamEvent,
+    Seq, Standing, StreamEvent,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::protocol::native::errors::{Failure, Shown};
 use crate::protocol::native::fields::Fields;
 use crate::protocol::native::framing::{self, Framing};
-use crate::protocol::native::json::{MessageJson, RoomJson};
+use crate::protocol::native::json::{MessageJson, RoomJson, end_of, maybe_rfc3339};
 use crate::protocol::{closing, json_body};
 use crate::time::Time;
 use crate::ws::CloseFrame;
@@ -175,6 +175,14 @@ enum Frame<'a> {
         room: u64,
         name: &'a str,
         r#in: bool,
+        /// Only if it has changed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        moderator: Option<bool>,
+        /// Only if it has changed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        muted: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
+        muted_until: Option<Time>,
     },
     Presence {
         room: u64,
@@ -227,7 +235,24 @@ impl<'a> From<&'a Event> for Frame<'a> {
             EventKind::Room { seq, info } => Frame::Room { seq: seq.0, room: RoomJson::told(info) },
             EventKind::Gone { seq } => Frame::RoomGone { seq: seq.0, room },
             EventKind::Member { seq, member } => {
-                Frame::Member { seq: seq.0, room, name: by, r#in: *member }
+                let (moderator, muted, muted_until) = (None, None, None);
+                let seq = seq.0;
+                Frame::Member { seq, room, name: by, r#in: *member, moderator, muted, muted_until }
+            }
+            EventKind::Standing { seq, change } => {
+                let (moderator, muted) = match change {
+                    Standing::Moderator(on) => (Some(*on), None),
+                    Standing::Muted(until) => (None, Some(*until)),
+                };
+                Frame::Member {
+                    seq: seq.0,
+                    room,
+                    name: by,
+                    r#in: true,
+                    moderator,
+                    muted: muted.map(|until| until.is_some()),
+                    muted_until: muted.flatten().and_then(end_of),
+                }
             }
             EventKind::Typing => Frame::Typing { room, name: by },
             EventKind::Read { seq } => Frame::Read { room, read_seq: seq.0 },

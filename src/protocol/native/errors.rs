@@ -3,13 +3,17 @@
 //!
 //! The same over HTTP and the websocket. It must never repeat the client's input.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
-use crate::chat::{Field, Refusal};
+use crate::chat::{Field, Refusal, UNTIL_LIFTED};
 use crate::http::{Reject, Response};
 use crate::protocol::json_body;
+use crate::protocol::native::json::maybe_rfc3339;
 use crate::protocol::passwords::Busy;
 use crate::store::ReadError;
+use crate::time::Time;
 
 /// Every error code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,6 +29,10 @@ pub(super) enum Code {
     Banned,
     InvitationInvalid,
     RecoveryInvalid,
+    Muted,
+    ReadOnly,
+    Locked,
+    BannedHere,
     NotFound,
     RoomNotFound,
     MessageNotFound,
@@ -59,7 +67,7 @@ impl Code {
     }
 
     #[cfg(test)]
-    pub const ALL: [Code; 28] = [
+    pub const ALL: [Code; 32] = [
         Code::BadRequest,
         Code::InvalidJson,
         Code::Unauthenticated,
@@ -71,6 +79,10 @@ impl Code {
         Code::Banned,
         Code::InvitationInvalid,
         Code::RecoveryInvalid,
+        Code::Muted,
+        Code::ReadOnly,
+        Code::Locked,
+        Code::BannedHere,
         Code::NotFound,
         Code::RoomNotFound,
         Code::MessageNotFound,
@@ -132,6 +144,14 @@ impl Code {
                 "this link for a new key does not work, or no longer; ask an administrator for a \
                  new one",
             ),
+            Code::Muted => (403, "muted", "you are muted until a moderator lifts it"),
+            Code::ReadOnly => (403, "read_only", "only the owner and moderators can post here"),
+            Code::Locked => {
+                (403, "locked", "this room is locked: nobody new may join; ask its owner")
+            }
+            Code::BannedHere => {
+                (403, "banned_from_room", "you are banned from this room; ask its moderators")
+            }
             Code::MediaType => (
                 415,
                 "bad_request",
@@ -202,10 +222,12 @@ impl Code {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Failure {
     code: Code,
-    message: &'static str,
+    message: Cow<'static, str>,
     field: Option<&'static str>,
     /// When to retry, if known.
     retry_after_ms: Option<u64>,
+    /// The end of a mute.
+    until: Option<Time>,
 }
 
 /// When to retry after a temporary failure.
@@ -215,12 +237,12 @@ impl Failure {
     /// An invalid field.
     pub fn field(field: &'static str) -> Failure {
         let code = Code::InvalidField;
-        Failure { message: wanted(field), field: Some(field), ..code.into() }
+        Failure { message: wanted(field).into(), field: Some(field), ..code.into() }
     }
 
     /// The same failure with a more specific sentence.
     pub fn saying(self, message: &'static str) -> Failure {
-        Failure { message, ..self }
+        Failure { message: message.into(), ..self }
     }
 
     /// The same for a refused content type: `takes` names the accepted one.
@@ -242,8 +264,8 @@ impl Failure {
     /// The value of `"error":`.
     pub fn shown(&self) -> Shown {
         let (_, code, _) = self.code.definition();
-        let Failure { message, field, retry_after_ms, .. } = *self;
-        Shown { code, message, field, retry_after_ms }
+        let Failure { message, field, retry_after_ms, until, .. } = self.clone();
+        Shown { code, message, field, retry_after_ms, until }
     }
 
     /// Gives an error of the HTTP layer the native body.
@@ -273,11 +295,13 @@ impl Failure {
 #[derive(Serialize)]
 pub(super) struct Shown {
     code: &'static str,
-    message: &'static str,
+    message: Cow<'static, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
+    until: Option<Time>,
 }
 
 impl From<Failure> for Response {
@@ -303,7 +327,7 @@ impl From<Code> for Failure {
             Code::RateLimited | Code::Unavailable => Some(RETRY_AFTER_MS),
             _ => None,
         };
-        Failure { code, message, field: None, retry_after_ms }
+        Failure { code, message: message.into(), field: None, retry_after_ms, until: None }
     }
 }
 
@@ -344,6 +368,17 @@ impl From<Refusal> for Failure {
             Refusal::InvitationVoid => Code::InvitationInvalid,
             Refusal::RecoveryVoid => Code::RecoveryInvalid,
             Refusal::InvitationNotFound => Code::InvitationNotFound,
+            Refusal::BannedHere => Code::BannedHere,
+            Refusal::ReadOnly => Code::ReadOnly,
+            Refusal::Locked => Code::Locked,
+            Refusal::Muted { until, everywhere } => return muted(until, everywhere),
+            Refusal::Slow { retry_after_ms } => {
+                let retry_after_ms = u64::from(retry_after_ms.max(1));
+                let secs = retry_after_ms.div_ceil(1_000);
+                let message = format!("slow mode: you can post here again in {secs} s").into();
+                let retry_after_ms = Some(retry_after_ms);
+                return Failure { message, retry_after_ms, ..Code::RateLimited.into() };
+            }
             Refusal::NotForGuests => {
                 let says = "this takes a registered account, not a guest; register first";
                 return Failure::from(Code::Forbidden).saying(says);
@@ -398,6 +433,22 @@ impl From<Refusal> for Failure {
     }
 }
 
+/// The refusal of somebody who is muted, in one sentence that says until when.
+fn muted(until: Time, everywhere: bool) -> Failure {
+    let place = if everywhere { "on this server" } else { "in this room" };
+    let end = Some(until).filter(|until| *until != UNTIL_LIFTED);
+    let until = match end {
+        Some(until) => format!("until {}", until.http_date()),
+        None if everywhere => "until an administrator lifts it".to_owned(),
+        None => "until a moderator lifts it".to_owned(),
+    };
+    Failure {
+        message: format!("you are muted {place} {until}").into(),
+        until: end,
+        ..Code::Muted.into()
+    }
+}
+
 /// The requirement of a field, for the sentence of its error.
 fn wanted(field: &str) -> &'static str {
     match field {
@@ -407,7 +458,9 @@ fn wanted(field: &str) -> &'static str {
              no :, no @ at the beginning, and no reserved word for the server or for everybody"
         }
         "key" => "key must be the key that you got when you registered",
-        "remember" | "on" => "this field must be true or false",
+        "slow_mode" => "slow_mode must be seconds, from 0 (off) to 21600 (6 hours)",
+        "hours" => "hours must be a number from 1 to 24",
+        "remember" | "on" | "read_only" | "locked" => "this field must be true or false",
         "color" => "color must be a CSS colour, such as #ff00aa",
         "title" => {
             "title must be 2 to 70 characters, with at least one letter, digit or emoji, single \

@@ -13,8 +13,8 @@ use std::rc::Rc;
 
 use crate::chat::{
     AccountId, Author, Caller, CloseReason, Entry, Event, EventKind, MemberView, MembershipMarks,
-    Name, OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, SubscriptionId, call,
-    is_member_change_told,
+    Name, OpenedStream, Refusal, RoomId, RoomInfo, Seq, Shown, Source, Standing, SubscriptionId,
+    call, is_member_change_told,
 };
 use crate::codec::{Codec, Disconnect};
 use crate::http::{self, Request, Response};
@@ -234,7 +234,7 @@ impl StreamScript for Script {
             Disconnect::Ended(CloseReason::Banned) => Bye::Banned,
             Disconnect::Ended(CloseReason::SessionEnded | CloseReason::Locked)
             | Disconnect::Ended(CloseReason::Expelled | CloseReason::GaveWay)
-            | Disconnect::Ended(CloseReason::GuestsOff)
+            | Disconnect::Ended(CloseReason::GuestsOff | CloseReason::BannedHere)
             | Disconnect::Drips => Bye::SessionEnded,
             Disconnect::Ended(CloseReason::RoomGone)
             | Disconnect::TooSlow
@@ -383,7 +383,7 @@ pub(crate) struct Excerpt {
     pub entries: Entries,
     /// The caller's current memberships.
     pub memberships: Vec<MembershipMarks>,
-    /// The names of accounts whose membership changed, by account and entry.
+    /// The names of accounts whose membership or standing changed, by account and entry.
     pub names: HashMap<(AccountId, Seq), Name>,
     /// The rooms of which the caller ceased to be a member, by entry.
     pub lost: HashMap<Seq, RoomId>,
@@ -395,7 +395,15 @@ impl Excerpt {
         let mut names = HashMap::new();
         for row in &entries.rows {
             let RowKind::Other(entry) = &row.kind else { continue };
-            let Entry::MemberChanged { room, account, member, .. } = *entry.act() else { continue };
+            if let Entry::ModeratorChanged { account, .. }
+            | Entry::Muted { room: Some(_), account, .. } = entry.act()
+            {
+                let name = reader.name(*account)?;
+                names.extend(name.map(|name| ((*account, row.seq), name)));
+            }
+            let &Entry::MemberChanged { room, account, member, .. } = entry.act() else {
+                continue;
+            };
             let before = Seq(row.seq.0 - 1);
             let was = !member && !reader.lost(account, before, row.seq)?.is_empty();
             if is_member_change_told(reader.is_for_two(room)?, was, member) {
@@ -450,7 +458,25 @@ impl View {
                 let author = Author { account: Some(*account), name };
                 Some((*room, author, EventKind::Member { seq, member: *member }))
             }
+            (Shown::Entry, Entry::ModeratorChanged { room, account, on }) => {
+                self.standing(seq, (*room, *account), Standing::Moderator(*on))
+            }
+            (Shown::Entry, Entry::Muted { room: Some(room), account, until }) => {
+                let until = Some(*until).filter(|until| row.time < *until);
+                self.standing(seq, (*room, *account), Standing::Muted(until))
+            }
             (Shown::Entry, _) => None,
         }
+    }
+
+    fn standing(
+        &self,
+        seq: Seq,
+        (room, account): (RoomId, AccountId),
+        change: Standing,
+    ) -> Option<(RoomId, Author, EventKind)> {
+        let name = self.names.get(&(account, seq))?.clone();
+        let author = Author { account: Some(account), name };
+        Some((room, author, EventKind::Standing { seq, change }))
     }
 }

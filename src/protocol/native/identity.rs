@@ -43,7 +43,7 @@ pub(super) async fn log_in(context: &Context, request: &Request) -> Answered {
     let session = crypto::session_key();
     let hash = crypto::hash(&session);
     let call = call::Login { key, session: hash, remember, agent: agent(request) };
-    begun(context, request, call, &session).await
+    begun(context, request, Caller::Nobody, call, &session).await
 }
 
 pub(super) async fn be_guest(context: &Context, request: &Request) -> Answered {
@@ -56,13 +56,16 @@ pub(super) async fn be_guest(context: &Context, request: &Request) -> Answered {
     let session = crypto::session_key();
     let hash = crypto::hash(&session);
     let call = call::BeGuest { name, color, session: hash, remember, agent: agent(request) };
-    begun(context, request, call, &session).await
+    // Mutes and bans of the session so far go on under the new name.
+    let before = context.session.map_or(Caller::Nobody, Caller::Perhaps);
+    begun(context, request, before, call, &session).await
 }
 
 /// Starts a session: its key is sent once, in the body and as the cookie.
 async fn begun(
     context: &Context,
     request: &Request,
+    caller: Caller,
     call: impl Typed<Answer = SessionInfo>,
     session: &str,
 ) -> Answered {
@@ -74,7 +77,7 @@ async fn begun(
         #[serde(serialize_with = "json_body::rfc3339")]
         expires: Time,
     }
-    let info = context.hub.call(Caller::Nobody, call).await?;
+    let info = context.hub.call(caller, call).await?;
     let SessionInfo { name, guest, expires, .. } = &info;
     give_up(context, request).await;
     let body = Begun { session, name: name.as_str(), guest: *guest, expires: *expires };

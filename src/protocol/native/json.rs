@@ -7,7 +7,8 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use crate::chat::{
-    Color, DeletedInfo, Emoji, Event, EventKind, Member, Name, Person, Role, RoomInfo, SessionInfo,
+    Color, DeletedInfo, Emoji, Event, EventKind, Member, Name, Person, Role, RoomInfo, RoomRole,
+    SessionInfo, UNTIL_LIFTED,
 };
 use crate::protocol::json_body;
 use crate::store::{Counts, Message};
@@ -22,6 +23,10 @@ pub(super) struct RoomJson<'a> {
     visibility: &'a str,
     kind: &'a str,
     owner: Option<&'a str>,
+    /// Seconds; 0: off.
+    slow_mode: u32,
+    read_only: bool,
+    locked: bool,
     member: bool,
     online: usize,
     last_seq: u64,
@@ -51,6 +56,9 @@ impl<'a> RoomJson<'a> {
             visibility: info.visibility.as_str(),
             kind: if info.direct { "direct" } else { "room" },
             owner: info.owner.as_ref().map(Name::as_str),
+            slow_mode: info.rules.slow_secs,
+            read_only: info.rules.read_only,
+            locked: info.rules.locked,
             member: true,
             online: info.online,
             last_seq: info.last.0,
@@ -174,6 +182,10 @@ pub(super) struct PersonJson<'a> {
     /// Only of the caller: a proxy has logged the person in.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     by_proxy: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    muted: bool,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
+    muted_until: Option<Time>,
 }
 
 impl<'a> PersonJson<'a> {
@@ -185,10 +197,19 @@ impl<'a> PersonJson<'a> {
 
 impl<'a> From<&'a Person> for PersonJson<'a> {
     fn from(person: &'a Person) -> PersonJson<'a> {
-        let &Person { ref name, guest, online, created, since, role, banned } = person;
-        let role = role.map(Role::as_str);
-        let (name, since) = (name.as_str(), since.0);
-        PersonJson { name, guest, online, created, since, role, banned, by_proxy: false }
+        let &Person { ref name, guest, online, created, since, role, banned, muted } = person;
+        PersonJson {
+            name: name.as_str(),
+            guest,
+            online,
+            created,
+            since: since.0,
+            role: role.map(Role::as_str),
+            banned,
+            by_proxy: false,
+            muted: muted.is_some(),
+            muted_until: muted.and_then(end_of),
+        }
     }
 }
 
@@ -201,6 +222,12 @@ pub(super) struct Occupant<'a> {
     color: Option<&'a str>,
     #[serde(serialize_with = "maybe_rfc3339")]
     last_activity: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    muted: bool,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "maybe_rfc3339")]
+    muted_until: Option<Time>,
 }
 
 impl<'a> From<&'a Member> for Occupant<'a> {
@@ -211,6 +238,9 @@ impl<'a> From<&'a Member> for Occupant<'a> {
             online: member.online,
             color: member.color.as_ref().map(Color::as_str),
             last_activity: member.last_activity,
+            role: member.role.map(RoomRole::as_str),
+            muted: member.muted.is_some(),
+            muted_until: member.muted.and_then(end_of),
         }
     }
 }
@@ -253,6 +283,11 @@ impl<'a> From<&'a DeletedInfo> for Deleted<'a> {
         let DeletedInfo { number, title, deleted, until } = info;
         Deleted { id: number.0, title: title.as_str(), deleted: *deleted, until: *until }
     }
+}
+
+/// The end of a mute, if it has one.
+pub(super) fn end_of(until: Time) -> Option<Time> {
+    Some(until).filter(|until| *until != UNTIL_LIFTED)
 }
 
 pub(super) fn maybe_rfc3339<S: Serializer>(

@@ -9,9 +9,9 @@
 //! description. A decision that needs the core's state is a new call in `chat/vocabulary/call.rs`.
 //!
 //! Reading order: this file for the routes; `asking` for authentication; `errors` for refusals;
-//! then `identity`, `in_charge`, `bans`, `invitations`, `recovery`, `audit`, `rooms`, `messages`
-//! and `search`, a topic each. `json` and `fields` are output and input; `codec`, `framing`,
-//! `frames` and `events` are the stream.
+//! then `identity`, `in_charge`, `bans`, `moderation`, `invitations`, `recovery`, `audit`, `rooms`,
+//! `messages` and `search`, a topic each. `json` and `fields` are output and input; `codec`,
+//! `framing`, `frames` and `events` are the stream.
 
 mod asking;
 mod audit;
@@ -30,6 +30,7 @@ mod json;
 mod members;
 mod messages;
 mod metrics;
+mod moderation;
 mod pages;
 mod recovery;
 mod rooms;
@@ -89,6 +90,10 @@ const ROUTES: &[Route] = routes! {
 
     Put "/api/v1/users/{name}/ban" => bans::ban(name),
     Delete "/api/v1/users/{name}/ban" => bans::lift(name),
+    Put "/api/v1/users/{name}/mute" => moderation::mute_everywhere(name),
+    Delete "/api/v1/users/{name}/mute" => moderation::unmute_everywhere(name),
+    Delete "/api/v1/users/{name}/messages" => moderation::clear_everywhere(name),
+    Get "/api/v1/mutes/users" => moderation::muted(),
     Get "/api/v1/audit" => audit::page(),
     Get "/api/v1/bans/users" => bans::users(),
     Get "/api/v1/bans/addresses" => bans::addresses(),
@@ -117,6 +122,15 @@ const ROUTES: &[Route] = routes! {
     Delete "/api/v1/rooms/{room}/membership" => rooms::exit(room),
     Get "/api/v1/rooms/{room}/members" => members::list(room),
     Delete "/api/v1/rooms/{room}/members/{name}" => rooms::expel(room, name),
+    Delete "/api/v1/rooms/{room}/members/{name}/messages" => moderation::clear(room, name),
+    Get "/api/v1/rooms/{room}/moderation" => moderation::list(room),
+    Put "/api/v1/rooms/{room}/moderators/{name}" => moderation::appoint(room, name),
+    Delete "/api/v1/rooms/{room}/moderators/{name}" => moderation::dismiss(room, name),
+    Put "/api/v1/rooms/{room}/mutes/{name}" => moderation::mute(room, name),
+    Delete "/api/v1/rooms/{room}/mutes/{name}" => moderation::unmute(room, name),
+    Put "/api/v1/rooms/{room}/bans/{name}" => moderation::ban(room, name),
+    Delete "/api/v1/rooms/{room}/bans/{name}" => moderation::lift_ban(room, name),
+    Put "/api/v1/rooms/{room}/owner" => moderation::transfer(room),
     Put "/api/v1/rooms/{room}/read" => rooms::read(room),
 
     Get "/api/v1/rooms/{room}/messages" => messages::page(room),

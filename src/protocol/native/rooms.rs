@@ -21,6 +21,7 @@ use crate::protocol::native::errors::{Code, Failure};
 use crate::protocol::native::fields::wrong;
 use crate::protocol::native::identity::caller_account;
 use crate::protocol::native::json::{Deleted, RoomJson};
+use crate::protocol::native::moderation;
 use crate::protocol::passwords::{NOBODYS_HASH, check_fit};
 use crate::protocol::{Context, json_body, lists};
 use crate::store::{Counts, Reader};
@@ -89,8 +90,15 @@ pub(super) async fn show(context: &Context, request: &Request, room: &str) -> An
 
 pub(super) async fn change(context: &Context, request: &Request, room: &str) -> Answered {
     let (caller, room) = about(context, request, room)?;
-    let state = own(context, caller.clone(), room).await?;
+    let rules = moderation::rules(&asking::fields(request)?)?;
     let Wanted { title, description, visibility, password } = Wanted::read(request)?;
+    if let Some(rules) = rules
+        && (&title, &description, visibility, &password) == (&None, &None, None, &None)
+    {
+        let info = moderation::change_rules(context, caller.clone(), room, rules).await?;
+        return respond(context, caller, 200, *info).await;
+    }
+    let state = own(context, caller.clone(), room).await?;
     let keep_members = asking::fields(request)?.flag("keep_members")?.unwrap_or(false);
     let is = if state.password.is_none() { Visibility::Public } else { Visibility::Private };
     let keeps = state.password.is_some();
@@ -107,7 +115,10 @@ pub(super) async fn change(context: &Context, request: &Request, room: &str) -> 
     let change = RoomChange { title, description, visibility, password, keep_members };
     let (access, chance) = (Access::Member, chance());
     let call = call::ChangeRoom { room: RoomRef::Id(room), access, change, chance };
-    let info = context.hub.call(caller.clone(), call).await?;
+    let mut info = context.hub.call(caller.clone(), call).await?;
+    if let Some(rules) = rules {
+        info = moderation::change_rules(context, caller.clone(), room, rules).await?;
+    }
     respond(context, caller, 200, *info).await
 }
 
@@ -169,7 +180,7 @@ pub(super) async fn exit(context: &Context, request: &Request, room: &str) -> An
     Ok(Response::new(204))
 }
 
-/// The owner of a room removes a member.
+/// Somebody in charge of a room removes a member.
 pub(super) async fn expel(
     context: &Context,
     request: &Request,

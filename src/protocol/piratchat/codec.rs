@@ -63,6 +63,7 @@ impl Codec for Piratchat {
             | EventKind::Deleted { .. }
             | EventKind::Reacted { .. }
             | EventKind::Member { .. }
+            | EventKind::Standing { .. }
             | EventKind::Room { .. }
             | EventKind::Gone { .. }
             | EventKind::Typing
@@ -106,7 +107,9 @@ fn code(refusal: Refusal) -> &'static str {
         Refusal::Malformed(_) | Refusal::NameMissing | Refusal::OtherName => "invalid_message",
         // The client may send the message again; after any other code it would be refused again.
         Refusal::Unavailable | Refusal::Full | Refusal::NoSpace => "unavailable",
-        Refusal::RateLimited { .. } => "rate_limited",
+        Refusal::RateLimited { .. } | Refusal::Slow { .. } => "rate_limited",
+        Refusal::Muted { .. } => "muted",
+        Refusal::ReadOnly => "read_only",
         Refusal::RoomNotFound | Refusal::NotPresent => "not_here",
         Refusal::QuotaReached
         | Refusal::Unauthenticated
@@ -127,6 +130,8 @@ fn code(refusal: Refusal) -> &'static str {
         | Refusal::InvitationVoid
         | Refusal::RecoveryVoid
         | Refusal::InvitationNotFound
+        | Refusal::BannedHere
+        | Refusal::Locked
         | Refusal::MessageNotFound
         | Refusal::ClientIdReused
         | Refusal::TooManyReactions

@@ -234,6 +234,9 @@ impl From<Refusal> for Failure {
             Refusal::UnknownKey => (401, "no account has this key; check it, or register"),
             Refusal::RegistrationClosed => return CLOSED,
             Refusal::Banned => (403, "you are banned from this server; ask its administrators"),
+            Refusal::BannedHere => (403, "you are banned from the chat; ask its moderators"),
+            Refusal::Locked => (403, "the chat is locked; nobody new may join it now"),
+            Refusal::Muted { .. } => (403, "you are muted; ask the server's administrators"),
             Refusal::GuestsOff => (403, "this server accepts no guests; register, and log in"),
             Refusal::NameInvalid => (400, "a username is 1 to 32 letters and digits (A-Z a-z 0-9)"),
             Refusal::NameTaken => (409, "this username is taken; choose another"),
@@ -249,6 +252,7 @@ impl From<Refusal> for Failure {
             | Refusal::InvitationNotFound
             | Refusal::NotForGuests
             | Refusal::NotMember
+            | Refusal::ReadOnly
             | Refusal::Blocked
             | Refusal::NoAccess => (403, "this is not yours to do"),
             Refusal::TitleTaken => (409, "this title is taken; choose another"),
@@ -258,7 +262,7 @@ impl From<Refusal> for Failure {
             Refusal::Full => (503, "the server has reached its limit for this; tell its owner"),
             Refusal::NoSpace => (503, "the server's disk is nearly full; tell its owner"),
             Refusal::Unavailable => (503, "the server cannot save this now; try again later"),
-            Refusal::RateLimited { retry_after_ms } => {
+            Refusal::RateLimited { retry_after_ms } | Refusal::Slow { retry_after_ms } => {
                 let retry_after_secs = retry_after_ms.div_ceil(1000).max(1);
                 let says = "too many requests in a short time; wait a little, then try again";
                 return Failure { retry_after_secs, ..Failure::new(429, says) };

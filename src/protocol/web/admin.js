@@ -189,6 +189,17 @@ const DEEDS = {
   end_invitation: () => "ended an invitation",
   make_recovery: ({ user }) => `created a link for a new key of ${user}`,
   delete_message: ({ user }) => `deleted a message${user ? ` of ${user}` : ""}`,
+  expel: ({ user, title }) => `removed ${user} from “${title}”`,
+  make_moderator: ({ user, title }) => `made ${user} a moderator of “${title}”`,
+  take_moderator: ({ user, title }) => `took ${user}'s moderator role in “${title}”`,
+  mute: ({ user, title }) => `muted ${user} ${title ? `in “${title}”` : "everywhere"}`,
+  unmute: ({ user, title }) => `unmuted ${user} ${title ? `in “${title}”` : "everywhere"}`,
+  ban_from_room: ({ user, title }) => `banned ${user} from “${title}”`,
+  lift_room_ban: ({ user, title }) => `unbanned ${user} in “${title}”`,
+  change_rules: ({ title }) => `changed the moderation of “${title}”`,
+  transfer: ({ user, title }) => `made ${user} the owner of “${title}”`,
+  delete_messages: ({ user, title }) =>
+    `deleted recent messages of ${user} ${title ? `in “${title}”` : "everywhere"}`,
   remove_room: ({ title }) => `deleted the room “${title}”`,
   change_room: ({ title }) => `renamed or described the room “${title}”`,
 };

@@ -31,7 +31,9 @@ export class Failure extends Error {
 
   // Whether the same request may well succeed later.
   get passing() {
-    return this.status === 0 || this.status === 408 || this.status === 429 || this.status >= 500;
+    // (A slow room may ask for hours: nobody waits that long for one message.)
+    const soon = this.status === 429 && !(this.retryAfter > WAIT_MS_MAX);
+    return this.status === 0 || this.status === 408 || soon || this.status >= 500;
   }
 }
 

@@ -4,6 +4,7 @@ import { $, h, toast, touch } from "./dom.js";
 import { lookUp, pick, replaced } from "./emoji.js";
 import { log } from "./log.js";
 import { outbox } from "./outbox.js";
+import { speaking } from "./speaking.js";
 import { BY_PROXY, keepMine, on, recallMine, room, state, tell } from "./state.js";
 import { stream } from "./stream.js";
 import { direction, fold } from "./words.js";
@@ -234,10 +235,12 @@ async function submit() {
       return toast(`Unknown command /${name}. Type /help for the list, or start with // to send it `
         + "as text.");
     }
+    if (command === COMMANDS.me && speaking.refuses) return toast(speaking.refuses);
     clear();
     await command[1](rest.trim());
     return;
   }
+  if (speaking.refuses) return toast(speaking.refuses);
   send(replaced(words.replace(/^\/\//, "/")));
 }
 
@@ -246,6 +249,7 @@ function send(words) {
   clear();
   log.forgetLine();
   outbox.add(state.current, words, reply);
+  speaking.spoke();
   log.latest();
 }
 

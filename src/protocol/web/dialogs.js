@@ -4,6 +4,7 @@ import { avatar, dateTime, h, icon, toast, tool } from "./dom.js";
 import { get, part, patch, post, remove } from "./api.js";
 import { commands } from "./composer.js";
 import { inviteTo } from "./invite.js";
+import { orderSettings } from "./moderation.js";
 import { levelField } from "./notifications.js";
 import { sorted } from "./rooms.js";
 import { LOBBY, isMe, same, state } from "./state.js";
@@ -154,7 +155,7 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
     box = dialog(room.title,
       room.description ? h("p", {}, room.description) : null,
       room.owner ? h("p", { class: "hint" }, "Owner: ", h("b", {}, room.owner)) : null,
-      levelField(room),
+      levelField(room), orderSettings(room),
       direct ? h("p", { class: "hint" }, "A hidden conversation comes back with the next message.")
         : null,
       h("div", { class: "row end" }, state.me.role && !direct && !lobby ? gone : null, shun, invite,
@@ -164,6 +165,7 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
   box = form("Room settings", [...roomFields(room), levelField(room)], "Save", async (fields) => {
     changed(await patch(`rooms/${room.id}`, wanted(fields)));
   }, lobby ? null : gone, invite, out);
+  box.append(orderSettings(room) ?? "");
 }
 
 // Restores a deleted room under a new name: another room has taken its old one.

@@ -6,9 +6,10 @@ import { confirm } from "./dialogs.js";
 import { copy } from "./sign-in.js";
 import { QUICK, pick } from "./emoji.js";
 import { log, move } from "./log.js";
+import { manage, manages, moderates } from "./moderation.js";
 import { outbox } from "./outbox.js";
 import { address } from "./rooms.js";
-import { isMe, isMine, recall, room, state } from "./state.js";
+import { isMe, isMine, recall, room } from "./state.js";
 
 const list = $("messages");
 const bar = h("div", { class: "bar", role: "toolbar", "aria-label": "This message" });
@@ -26,7 +27,7 @@ export const messageActions = {
 };
 
 const deletable = (message) => isMine(message) || isMe(room()?.owner)
-  || (state.me.role && room()?.kind !== "direct");
+  || moderates();
 
 function messageOf(element) {
   const seq = Number(element?.dataset.seq);
@@ -54,6 +55,8 @@ function open(element) {
     isMine(message) && tool("edit", "Edit", () => composer.edit(message)),
     tool("link", "Copy a link to this message",
       () => copy(new URL(`./${address(message.room, message.seq)}`, location).href, "Link")),
+    room().kind === "room" && manages(message.author)
+      && tool("shield", `Manage ${message.author}`, () => manage(message.author)),
     deletable(message) && tool("trash", "Delete", () => messageActions.delete(message)),
   ].filter(Boolean));
   element.append(bar);

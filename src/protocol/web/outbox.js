@@ -76,7 +76,9 @@ export const outbox = {
 
   // The stream has brought the message, so it is sent.
   confirm(message) {
-    if (!message.client_id || !isMe(message.author)) return;
+    if (!isMe(message.author)) return;
+    tell("spoke", message);
+    if (!message.client_id) return;
     const items = load();
     const left = items.filter((item) => item.id !== message.client_id);
     if (left.length < items.length) store(left);

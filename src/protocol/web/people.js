@@ -1,9 +1,9 @@
 // The panel of the open room's members, and the line that names those who are typing.
 
-import { banPerson } from "./admin.js";
 import { $, avatar, h, tool } from "./dom.js";
 import { get } from "./api.js";
 import { blocks } from "./blocks.js";
+import { manage, manages, standing } from "./moderation.js";
 import { isMe, keep, on, recall, room, state, tell } from "./state.js";
 
 const TYPING_MS = 6000;
@@ -82,20 +82,22 @@ function draw() {
   panel.querySelector("ul").replaceChildren(...all.slice(0, 500).map((person) => {
     const blocked = blocks.has(person.name);
     const words = [isMe(person.name) ? "you" : "", person.guest ? "guest" : "",
-      blocked ? "blocked" : ""].filter(Boolean);
+      ...standing(person), blocked ? "blocked" : ""].filter(Boolean);
     const block = isMe(person.name) ? null : tool("block",
       `${blocked ? "Unblock" : "Block"} ${person.name}`, () => blocks.set(person.name, !blocked));
-    const ban = isMe(person.name) || !state.me.role ? null : tool("trash", `Ban ${person.name}`,
-      () => banPerson(person.name));
+    const more = manages(person.name) ? tool("shield", `Manage ${person.name}`,
+      () => manage(person.name)) : null;
     return h("li", {}, h("button", {
       type: "button", class: person.online ? "person" : "person away",
       title: isMe(person.name) ? null : `Message ${person.name}`,
       disabled: isMe(person.name), onclick: () => openDirect(person.name),
     },
     h("span", { class: person.online ? "face here" : "face" }, avatar(person.name, person.color)),
-    h("span", { class: "name" }, person.name), h("span", { class: "hint" }, words.join(", ")),
-    h("span", { class: "unseen" }, person.online ? ", online" : ", away")), block, ban);
+    h("span", { class: "names" }, h("span", { class: "name" }, person.name),
+      h("span", { class: "hint" }, words.join(", "))),
+    h("span", { class: "unseen" }, person.online ? ", online" : ", away")), block, more);
   }));
+  tell("drawn-people");
 }
 
 function typing() {

@@ -9,7 +9,7 @@ use crate::store::{OpenError, messages, schema, tables};
 use crate::time::Time;
 
 /// The compared tables, each with the columns that are not: those that change without an entry.
-const TABLES: [(&str, &[&str]); 12] = [
+const TABLES: [(&str, &[&str]); 14] = [
     ("account", &[]),
     ("session", &["last_used"]),
     ("room", &[]),
@@ -21,6 +21,8 @@ const TABLES: [(&str, &[&str]); 12] = [
     ("invitation", &[]),
     ("invited", &[]),
     ("recovery", &[]),
+    ("muted", &[]),
+    ("room_ban", &[]),
     ("reaction", &[]),
 ];
 

@@ -258,7 +258,7 @@ impl Log {
     fn hold_against(mut self, connection: &Connection) -> Result<(), OpenError> {
         let (found, expected) = (comparable(snapshot::load(connection)?), self.core.snapshot());
         let Snapshot { accounts, sessions, rooms, deleted, blocks, policy, banned, .. } = &expected;
-        let Snapshot { invitations, recoveries, .. } = &expected;
+        let Snapshot { invitations, recoveries, muted, .. } = &expected;
         for (tables, same) in [
             ("accounts", *accounts == found.accounts),
             ("sessions", *sessions == found.sessions),
@@ -269,6 +269,7 @@ impl Log {
             ("banned addresses", *banned == found.banned),
             ("invitations", *invitations == found.invitations),
             ("links for lost keys", *recoveries == found.recoveries),
+            ("muted accounts", *muted == found.muted),
             ("last numbers", expected == found),
         ] {
             if !same {

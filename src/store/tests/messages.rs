@@ -13,6 +13,13 @@ fn begin() -> (Scratch, Writer, u64) {
     (scratch, writer, seq)
 }
 
+/// Makes an account an administrator.
+fn in_charge(writer: &mut Writer, account: u64) {
+    put(writer, account_made(account, &format!("Person{account}"), "key"));
+    let role = Some(Role::Administrator);
+    put(writer, Entry::RoleChanged { account: AccountId(account), role });
+}
+
 fn repeated(entry: Entry, seq: u64, same: bool) -> Command {
     let (ticket, time) = (Ticket(1), Time(1_000_001));
     Command::Repeated { ticket, entry, seq: Seq(seq), time, same }
@@ -100,6 +107,7 @@ fn a_deleted_message_is_gone() {
     for indexed in [false, true] {
         let scratch = Scratch::new();
         let mut writer = scratch.open().writer;
+        in_charge(&mut writer, 2);
         let long = format!("zanzibar {}", "quokka ".repeat(900));
         let seq = put(&mut writer, sends(1, 1, "x", &long));
         put(&mut writer, edits(1, 1, seq, &format!("xylophone @Person2 {long}")));
@@ -171,6 +179,14 @@ fn only_messages_of_the_room_can_be_answered() {
 #[test]
 fn an_owner_deletes_messages_of_others() {
     let (scratch, mut writer, seq) = begin();
+    assert_eq!(refusal_of(&mut writer, deletes(2, 1, seq, true)), Refusal::Forbidden, "says who?");
+    put(&mut writer, account_made(2, "Person2", "b"));
+    assert_eq!(refusal_of(&mut writer, deletes(2, 1, seq, true)), Refusal::Forbidden);
+    let moderator = |on| Entry::ModeratorChanged { room: RoomId(1), account: AccountId(2), on };
+    put(&mut writer, moderator(true));
+    put(&mut writer, moderator(false));
+    assert_eq!(refusal_of(&mut writer, deletes(2, 1, seq, true)), Refusal::Forbidden, "not now");
+    put(&mut writer, moderator(true));
     put(&mut writer, deletes(2, 1, seq, true));
     assert_eq!(text_of(&scratch, seq), None);
 }

@@ -74,6 +74,7 @@ fn the_first_schema_learns_who_is_in_charge() {
     drop(writer);
     let before = scratch.open().snapshot;
     let other = scratch.other_program();
+    other.execute_batch(WITHOUT_MODERATION).expect("the fourth migration can be undone");
     other.execute_batch(BEFORE_INVITATIONS).expect("the third migration can be undone");
     let back = "DROP INDEX log_deed; DROP TABLE setting; DROP TABLE banned;
         ALTER TABLE account DROP COLUMN role; ALTER TABLE account DROP COLUMN banned";
@@ -106,6 +107,7 @@ fn the_second_schema_learns_of_invitations() {
     drop(writer);
     let before = scratch.open().snapshot;
     let other = scratch.other_program();
+    other.execute_batch(WITHOUT_MODERATION).expect("the fourth migration can be undone");
     other.execute_batch(BEFORE_INVITATIONS).expect("the third migration can be undone");
     other.pragma_update(None, "user_version", schema::number(2) as i64).expect("it is set");
     let mut second = rusqlite::Connection::open_in_memory().expect("memory");
@@ -122,6 +124,44 @@ fn the_second_schema_learns_of_invitations() {
     drop(writer);
     let expected = Invitation { id: invitation, grant, used: 1 };
     assert_eq!(scratch.open().snapshot.invitations, [expected]);
+    crate::store::admin::sound(&scratch.file()).expect("a sound database");
+}
+
+/// Undoes the fourth migration.
+const WITHOUT_MODERATION: &str = "DROP TABLE room_ban; DROP TABLE muted; DROP INDEX room_read_only;
+    ALTER TABLE member DROP COLUMN moderator; ALTER TABLE room DROP COLUMN locked;
+    ALTER TABLE room DROP COLUMN read_only; ALTER TABLE room DROP COLUMN slow";
+
+/// A database of the third schema opens, with all that is in it, and passes every check.
+#[test]
+fn the_third_schema_learns_who_moderates() {
+    let scratch = Scratch::new();
+    let mut writer = scratch.open().writer;
+    put(&mut writer, account_made(1, "Ann", "a"));
+    put(&mut writer, account_made(2, "Bob", "b"));
+    put(&mut writer, says(2, 1, "hello"));
+    drop(writer);
+    let before = scratch.open().snapshot;
+    let other = scratch.other_program();
+    other.execute_batch(WITHOUT_MODERATION).expect("it can be undone");
+    other.pragma_update(None, "user_version", schema::number(3) as i64).expect("it is set");
+    let mut third = rusqlite::Connection::open_in_memory().expect("memory");
+    schema::migrate(&mut third, &schema::MIGRATIONS[..3], 0).expect("it is empty");
+    assert_eq!(schema::difference(&other, &third).expect("an answer"), None, "the third schema");
+    drop(other);
+    let Store { snapshot, mut writer, .. } = scratch.open();
+    assert_eq!(snapshot, before);
+    for act in [
+        Entry::ModeratorChanged { room: RoomId(1), account: AccountId(1), on: true },
+        Entry::Muted { room: Some(RoomId(1)), account: AccountId(2), until: Time(i64::MAX) },
+        Entry::RoomBanChanged { room: RoomId(1), account: AccountId(2), on: true },
+    ] {
+        put(&mut writer, Entry::Deed { by: None, reason: None, act: Box::new(act) });
+    }
+    drop(writer);
+    let lobby = &scratch.open().snapshot.rooms[0];
+    let found = lobby.moderation.as_ref().expect("it has some");
+    assert_eq!((found.moderators.len(), found.muted.len(), found.banned.len()), (1, 1, 1));
     crate::store::admin::sound(&scratch.file()).expect("a sound database");
 }
 

@@ -223,7 +223,7 @@ fn damage_is_found_at_the_start() {
         "UPDATE meta SET value = x'00' WHERE key = 'secret'",
         "DELETE FROM meta WHERE key = 'last_session'",
         "DELETE FROM meta WHERE key = 'indexed'",
-        "INSERT INTO member VALUES (99, 1, 1, 1, 0)",
+        "INSERT INTO member VALUES (99, 1, 1, 1, 0, 0)",
     ];
     for damage in damages {
         let scratch = Scratch::new();

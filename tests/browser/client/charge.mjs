@@ -66,7 +66,8 @@ export async function charge({ browser, server }) {
   await bob.waitForFunction(() => !document.body.innerText.includes("Something rude"));
   that(true, "a deleted message is gone for its author");
   await ann.hover("#people li:has-text('Bob')");
-  await ann.click("#people [aria-label='Ban Bob']");
+  await ann.click("#people [aria-label='Manage Bob']");
+  await ann.click("dialog >> text=Ban from the server");
   await ann.fill("#f-reason", "rude");
   await accessible(ann, "the question whether to ban");
   await ann.click("dialog .danger");

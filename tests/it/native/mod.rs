@@ -8,6 +8,7 @@ mod identity;
 mod in_charge;
 mod invitations;
 mod messages;
+mod moderation;
 mod moving;
 mod opening;
 mod resume;

@@ -1,7 +1,7 @@
 //! Output: messages, pages and rooms, and the sentences of refusals.
 
 use super::{message, room};
-use crate::chat::{Field, Refusal, RoomId, RoomInfo, Visibility};
+use crate::chat::{Field, Refusal, RoomId, RoomInfo, Rules, Visibility};
 use crate::http::{Framing, Request, Response};
 use crate::protocol::json_body;
 use crate::protocol::native::errors::{Code, Failure};
@@ -79,7 +79,9 @@ fn rooms() {
     let info = room();
     let begin = r#"{"id":2,"title":"den","description":"","visibility":"private","kind":"room","#;
     let end = r#""created":"1970-01-01T00:00:00.000000Z","updated":"1970-01-01T00:00:00.000001Z"}"#;
-    let middle = r#""owner":"Ann","member":true,"online":0,"last_seq":9,"#;
+    let owner = r#""owner":"Ann","slow_mode":30,"read_only":true,"locked":false,"#;
+    let middle = [owner, r#""member":true,"online":0,"last_seq":9,"#].concat();
+    let middle = middle.as_str();
     assert_eq!(json(&RoomJson::told(&info)), [begin, middle, end].concat());
     let own = r#""read_seq":4,"unread":5,"mentions":1,"#;
     let counts = Counts { unread: 5, mentions: 1 };
@@ -89,11 +91,14 @@ fn rooms() {
         let seen = json(&RoomJson::seen(&passer_by(visibility), Counts::default()));
         assert!(seen.contains(&format!(r#""last_seq":{last},"read_seq":0,"#)), "{seen}");
     }
-    let strange = RoomInfo { membership: None, owner: None, direct: true, ..info };
+    let rules = Rules::default();
+    let strange = RoomInfo { membership: None, owner: None, direct: true, rules, ..info };
     let seen = json(&RoomJson::seen(&strange, Counts::default()));
-    let says =
-        r#""kind":"direct","owner":null,"member":false,"online":0,"last_seq":0,"read_seq":0"#;
-    assert!(seen.contains(says), "{seen}");
+    let says = [
+        r#""kind":"direct","owner":null,"slow_mode":0,"read_only":false,"locked":false,"#,
+        r#""member":false,"online":0,"last_seq":0,"read_seq":0"#,
+    ];
+    assert!(seen.contains(&says.concat()), "{seen}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ mod requests;
 mod stream;
 
 use crate::chat::{
-    Author, ClientId, Color, Description, Emoji, MembershipMarks, Name, RoomId, RoomInfo, Seq,
-    Title, Visibility,
+    Author, ClientId, Color, Description, Emoji, MembershipMarks, Name, RoomId, RoomInfo, Rules,
+    Seq, Title, Visibility,
 };
 use crate::protocol::tests::Server;
 use crate::store::Message;
@@ -70,6 +70,7 @@ fn room() -> RoomInfo {
         title: Title::new("den").expect("a title"),
         description: Description::default(),
         visibility: Visibility::Private,
+        rules: Rules { slow_secs: 30, read_only: true, locked: false },
         created: Time(0),
         updated: Time(1),
         online: 0,

@@ -3,7 +3,7 @@
 use super::name;
 use crate::chat::{
     Action, Author, ClientEvent, ClientId, Color, Emoji, Event, EventKind, Field, Receipt, Refusal,
-    RoomId, Seq, StreamEvent,
+    RoomId, Seq, Standing, StreamEvent,
 };
 use crate::codec::Codec;
 use crate::protocol::native::codec::CODEC;
@@ -130,6 +130,9 @@ pub(super) fn every_frame() -> Vec<String> {
         EventKind::Room { seq, info: Box::new(super::room()) },
         EventKind::Gone { seq },
         EventKind::Member { seq, member: true },
+        EventKind::Standing { seq, change: Standing::Moderator(true) },
+        EventKind::Standing { seq, change: Standing::Muted(Some(Time(9))) },
+        EventKind::Standing { seq, change: Standing::Muted(None) },
         EventKind::Joined,
         EventKind::Left,
         EventKind::Typing,
@@ -176,12 +179,19 @@ fn encoding() {
         ),
         concat!(
             r#"{"type":"room","seq":9,"room":{"id":2,"title":"den","description":"","#,
-            r#""visibility":"private","kind":"room","owner":"Ann","member":true,"online":0,"#,
+            r#""visibility":"private","kind":"room","owner":"Ann","slow_mode":30,"#,
+            r#""read_only":true,"locked":false,"member":true,"online":0,"#,
             r#""last_seq":9,"created":"1970-01-01T00:00:00.000000Z","#,
             r#""updated":"1970-01-01T00:00:00.000001Z"}}"#
         ),
         r#"{"type":"room_gone","seq":9,"room":2}"#,
         r#"{"type":"member","seq":9,"room":2,"name":"Ann","in":true}"#,
+        r#"{"type":"member","seq":9,"room":2,"name":"Ann","in":true,"moderator":true}"#,
+        concat!(
+            r#"{"type":"member","seq":9,"room":2,"name":"Ann","in":true,"muted":true,"#,
+            r#""muted_until":"1970-01-01T00:00:00.000009Z"}"#
+        ),
+        r#"{"type":"member","seq":9,"room":2,"name":"Ann","in":true,"muted":false}"#,
         r#"{"type":"presence","room":2,"name":"Ann","online":true,"color":"red"}"#,
         r#"{"type":"presence","room":2,"name":"Ann","online":false,"color":"red"}"#,
         r#"{"type":"typing","room":2,"name":"Ann"}"#,

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::chat::{
     AccountId, BannedAddress, Description, Entry, Grant, Guests, Name, Policy, Reason, Recovery,
-    Registration, Role, RoomId, RoomSettings, Seq, SessionId, Title, Visibility,
+    Registration, Role, RoomId, RoomSettings, Rules, Seq, SessionId, Title, Visibility,
 };
 use crate::crypto;
 use crate::store::admin::verify;
@@ -44,13 +44,20 @@ fn deeds(w: &mut Writer) {
     let role = |account, role| Entry::RoleChanged { account: AccountId(account), role: Some(role) };
     let policy = Policy { registration: Registration::Invite, guests: Guests::Rooms };
     let address = "203.0.113.7".parse().expect("an address");
-    let banned = BannedAddress { address, until: Time(9_000_000_000) };
+    let until = Time(9_000_000_000);
+    let banned = BannedAddress { address, until };
+    let rules = Rules { slow_secs: 30, read_only: false, locked: true };
     for (by, act) in [
         (None, role(1, Role::Owner)),
         (Some(1), role(2, Role::Administrator)),
         (Some(1), Entry::PolicyChanged { policy }),
         (Some(2), Entry::BanChanged { account: AccountId(5), on: true }),
         (Some(2), Entry::AddressBanned { banned }),
+        (Some(1), Entry::ModeratorChanged { room: RoomId(2), account: AccountId(2), on: true }),
+        (Some(2), Entry::Muted { room: None, account: AccountId(5), until }),
+        (Some(2), Entry::Muted { room: Some(RoomId(2)), account: AccountId(3), until }),
+        (Some(2), Entry::RoomBanChanged { room: RoomId(2), account: AccountId(5), on: true }),
+        (Some(1), Entry::RulesChanged { room: RoomId(3), rules }),
     ] {
         let (by, reason, act) = (by.map(AccountId), Reason::new("because"), Box::new(act));
         put(w, Entry::Deed { by, reason, act });
