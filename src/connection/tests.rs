@@ -436,7 +436,7 @@ fn a_silent_websocket_in_a_crowd_receives_in_batches() {
             drop(held);
             assert!(connection.hear(b"sixth"));
             assert_eq!(heard(), "");
-            tokio::time::sleep(batch).await;
+            tokio::time::sleep(2 * batch).await;
             assert_eq!(heard(), "sixth");
             connection.enter(Stage::Busy);
             for frame in ["seventh", "eighth"] {

@@ -30,8 +30,8 @@ impl Simulation {
         match self.dice.below(12) {
             0..=5 if invited => self.somebody_comes_invited(),
             6..=7 if invited => self.somebody_ends_an_invitation(),
-            8 | 9 if lost => self.somebody_recovers(),
-            9 | 10 => {
+            8..=9 if lost => self.somebody_recovers(),
+            10 => {
                 let (caller, name) = (self.somebody_in_charge(), self.an_accounts_name());
                 let (code, name) = (self.key(), name.as_str().into());
                 self.codes.push(code);

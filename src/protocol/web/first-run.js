@@ -2,7 +2,7 @@
 
 import { h, toast } from "./dom.js";
 import { post } from "./api.js";
-import { dialog } from "./dialogs.js";
+import { confirm, dialog } from "./dialogs.js";
 import { invitations } from "./invite.js";
 import { notificationFields } from "./notifications.js";
 import { copy } from "./sign-in.js";
@@ -25,6 +25,8 @@ export function firstRun({ make, settings }) {
 
 // Shows a new key of the reader, in place of the old one.
 export async function newKey() {
+  const words = "Get a new key? Your old key stops working, and your other devices are logged out.";
+  if (!await confirm(words, "Get a new key")) return;
   try {
     const { key } = await post("me/key");
     dialog("Your new key", h("p", {}, "You'll need it to log in again, and it won't be shown ",

@@ -108,21 +108,24 @@ export async function lostKey(name) {
     + "them out everywhere. We can't show it again:", made);
 }
 
-// Comes in by the invitation of this tab, if there is one. `seen`: the reader has seen who invites
-// to what.
+// Comes in by the invitation of this tab, if there is one. `seen`: who invites to what, if the
+// reader has seen it.
 export async function comeIn(seen) {
   const code = invitation();
   if (!code) return;
   try {
-    if (!seen) {
-      const { by, title } = await post("invitation", { code });
-      if (!title || !await agrees(by, title)) {
-        if (!title) toast("This invitation is for new people. You already have an account here.");
-        return forget("invite");
-      }
+    const { by, title, room } = seen ?? await post("invitation", { code });
+    if (!seen && (!title || !await agrees(by, title))) {
+      if (!title) toast("This invitation is for new people. You already have an account here.");
+      return forget("invite");
     }
-    const room = await put("invitation/membership", { code });
-    history.replaceState(null, "", `./${address(room.id)}`);
+    const { id } = await put("invitation/membership", { code }).catch(async (failure) => {
+      // Its last use was this one, whose answer was lost.
+      const there = room && await get(`rooms/${room}`).catch(() => null);
+      if (!there?.member) throw failure;
+      return there;
+    });
+    history.replaceState(null, "", `./${address(id)}`);
     forget("invite");
   } catch (failure) {
     toast(failure.message);

@@ -6,6 +6,7 @@ import { get, post, remove } from "./api.js";
 import { blocks } from "./blocks.js";
 import { dialog, restoreAs } from "./dialogs.js";
 import { notificationFields } from "./notifications.js";
+import { newKey } from "./first-run.js";
 import { BY_PROXY, keep, recall, state } from "./state.js";
 import { stream } from "./stream.js";
 
@@ -40,6 +41,9 @@ export function settings({ logOut, help, nick, back }) {
       state.me.role ? h("button", {
         type: "button", onclick: () => { box.close(); serverSettings(); },
       }, "Server settings") : null,
+      state.me.guest || state.me.by_proxy ? null : h("button", {
+        type: "button", onclick: () => { box.close(); newKey(); },
+      }, "Get a new key"),
       state.me.by_proxy ? null
         : h("button", { type: "button", class: "danger", onclick: logOut }, "Log out")),
     h("h3", {}, "Blocked people"), shunned,

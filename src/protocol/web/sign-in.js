@@ -27,8 +27,8 @@ export const signIn = {
     if (!already && !touch()) $("guest-name").focus();
   },
 
-  // Whether the reader has seen the invitation of this tab.
-  get invited() { return Boolean(invited); },
+  // Who invites the reader to what, if the reader has seen it.
+  get invited() { return invited; },
 
   close() {
     $("sign-in").hidden = true;

@@ -133,6 +133,18 @@ export async function inviting({ browser, server }) {
   await again.waitForSelector("#app:not([hidden])");
   equal((await ask(again, "GET", "me")).name, "Bob", "it is the same account");
   await logIn(bob, key);
+
+  // One's own key is replaced in the settings.
+  await bob.click("#settings");
+  await bob.click("dialog button:has-text('Get a new key')");
+  await accessible(bob, "the question whether to replace the key");
+  await bob.click("dialog .danger");
+  await reads(bob, "dialog", "Your new key", "a new key is shown");
+  const own = await bob.innerText("dialog code");
+  that(own.length === 64 && own !== key, "another one");
+  await again.waitForSelector("#sign-in:not([hidden])");
+  that(true, "the other device is logged out");
+  equal((await ask(bob, "GET", "me")).name, "Bob", "this one is not");
   const used = await visit(browser, link);
   await used.click("#recover button");
   await reads(used, "#sign-in-trouble", "does not work", "the link works once");
