@@ -61,9 +61,11 @@ pub const PAGE_FRAMES_BYTES: usize = 64 * 1024;
 pub const LAG_PAGE_MESSAGES: usize = 64;
 /// Messages that such a reader sends while others still wait for it. Beyond it: close 1013.
 pub const LAG_OWN_MAX: usize = 4_096;
-/// Bytes of frames for such a reader about people who came or left meanwhile. Beyond it: close
-/// 1013.
+/// Bytes of frames for such a reader about people who came or left meanwhile. Beyond it, or beyond
+/// the bound of all unsent bytes: close 1013.
 pub const LAG_BYTES_MAX: usize = 64 * 1024;
+/// What one of these people costs beside the frame: the name and its place in a map.
+pub const LAG_MOVE_BYTES: usize = 128;
 /// The earliest time at which a refused client may come back; the client adds jitter.
 pub const RETRY_AFTER_MS: u64 = 1_000;
 /// A stream that has sent nothing for this long sends a ping.

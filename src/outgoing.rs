@@ -64,6 +64,22 @@ impl Budget {
     }
 }
 
+impl Held {
+    /// The bytes held here.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Holds another number of bytes. `false`: that is more than before, and over the bound.
+    pub fn set(&mut self, bytes: usize) -> bool {
+        let fits = bytes.saturating_sub(self.bytes) <= self.budget.left();
+        self.budget.add(bytes);
+        self.budget.give_back(self.bytes);
+        self.bytes = bytes;
+        fits
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         self.budget.give_back(self.bytes);
@@ -159,6 +175,11 @@ mod tests {
         one.advance(3);
         drop(other);
         assert_eq!(budget.left(), 6);
+        let mut held = held;
+        assert!(held.set(6) && budget.left() == 3);
+        assert!(held.set(5) && !held.set(10));
+        assert!(held.set(9), "less than before");
+        assert_eq!((held.bytes(), budget.used()), (9, 10));
         drop(held);
         one.clear();
         assert_eq!(budget.left(), 10);

@@ -379,7 +379,7 @@ async fn accept(listeners: &Listeners, gate: &mut Gate) -> (StdTcpStream, Slot) 
 async fn return_memory() {
     let mut trimmer = Trimmer::default();
     loop {
-        tokio::time::sleep(Duration::from_millis(MEMORY_LOOK_MS)).await;
+        // The first look comes before the first burst: it measures what cannot be returned.
         let looked = tokio::task::spawn_blocking(move || {
             trimmer.look();
             trimmer
@@ -388,6 +388,7 @@ async fn return_memory() {
             Ok(back) => trimmer = back,
             Err(_) => return, // The runtime ends.
         }
+        tokio::time::sleep(Duration::from_millis(MEMORY_LOOK_MS)).await;
     }
 }
 

@@ -27,12 +27,13 @@
 //! | `state/` | data: tables, lists and queues, each with its own rules |
 //! | `vocabulary/` | the core's input and output as plain data: commands and effects |
 //! | `types.rs` | the nouns, as types that are valid once they exist |
-//! | `text/`, `numbered.rs`, `source.rs` | valid texts; maps by number; a client's address |
+//! | `text/`, `numbered.rs`, `small.rs`, `source.rs` | valid texts; maps; a client's address |
 
 mod core;
 mod numbered;
 #[cfg(test)]
 pub(crate) mod simulation;
+mod small;
 mod source;
 mod state;
 #[cfg(test)]

@@ -122,7 +122,6 @@ impl<K: Eq + Hash, V> NumberedLarge<K, V> {
         self.0.values().map(Box::as_ref)
     }
 
-    #[cfg(any(test, debug_assertions))]
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.0.iter().map(|(key, value)| (key, value.as_ref()))
     }

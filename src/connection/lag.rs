@@ -7,14 +7,15 @@
 //! use this.)
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use bytes::Bytes;
 
 use crate::chat::{Folded, Seq};
-use crate::limits::{LAG_BYTES_MAX, LAG_OWN_MAX};
+use crate::limits::{LAG_BYTES_MAX, LAG_MOVE_BYTES, LAG_OWN_MAX};
+use crate::outgoing::{Budget, Held};
 
 /// See the module's documentation.
-#[derive(Default)]
 pub(crate) struct Lag {
     /// Every entry up to here has been queued. `None`: no entry was missed.
     cursor: Option<Seq>,
@@ -24,7 +25,8 @@ pub(crate) struct Lag {
     own: Vec<Seq>,
     /// The users whose presence changed: whether the user is present now, and the frame for it.
     moved: BTreeMap<Folded, (bool, Bytes)>,
-    moved_bytes: usize,
+    /// Their bytes count as unsent.
+    held: Held,
     /// Everything missed up to here was sent; a late announcement of an entry up to here is
     /// skipped.
     caught_up: Option<Seq>,
@@ -35,6 +37,18 @@ pub(crate) struct Lag {
 pub(crate) struct TooMuch;
 
 impl Lag {
+    /// Nothing is missed yet.
+    pub fn new(unsent: &Rc<Budget>) -> Lag {
+        Lag {
+            cursor: None,
+            noted: Seq(0),
+            own: Vec::new(),
+            moved: BTreeMap::new(),
+            held: unsent.hold(0),
+            caught_up: None,
+        }
+    }
+
     /// The entry up to which everything was sent; `None` while entries are missed.
     pub fn caught_up(&self) -> Option<Seq> {
         self.caught_up
@@ -57,16 +71,19 @@ impl Lag {
 
     /// Notes a missed join or leave.
     pub fn miss_moved(&mut self, who: &Folded, here: bool, frame: &[u8]) -> Result<(), TooMuch> {
+        let mut bytes = self.held.bytes();
         if let Some((before, known)) = self.moved.remove(who) {
-            self.moved_bytes -= known.len();
+            bytes -= known.len() + LAG_MOVE_BYTES;
             if before != here {
+                self.held.set(bytes);
                 return Ok(()); // The client's roster is right again.
             }
         }
-        self.moved_bytes += frame.len();
+        bytes += frame.len() + LAG_MOVE_BYTES;
         // A copy, because the frame is a part of a larger block.
         self.moved.insert(who.clone(), (here, Bytes::copy_from_slice(frame)));
-        if self.moved_bytes > LAG_BYTES_MAX { Err(TooMuch) } else { Ok(()) }
+        let frames = bytes - self.moved.len() * LAG_MOVE_BYTES;
+        if self.held.set(bytes) && frames <= LAG_BYTES_MAX { Ok(()) } else { Err(TooMuch) }
     }
 
     /// A page of the log was queued that reaches up to `upto`, in a log that had `head` entries. If
@@ -79,7 +96,9 @@ impl Lag {
         if upto < head || self.noted > upto {
             return None;
         }
-        let moved = std::mem::take(self).moved;
+        let moved = std::mem::take(&mut self.moved);
+        self.held.set(0);
+        (self.cursor, self.noted, self.own) = (None, Seq(0), Vec::new());
         self.caught_up = Some(upto);
         // Leaves go first: a user who joined may have taken a freed place.
         let frames = [false, true].into_iter().flat_map(|came| {
@@ -94,13 +113,17 @@ impl Lag {
 mod tests {
     use super::*;
 
+    fn lag() -> Lag {
+        Lag::new(&Rc::new(Budget::new(usize::MAX)))
+    }
+
     fn told(frames: Option<Vec<u8>>) -> Option<String> {
         frames.map(|frames| String::from_utf8(frames).expect("what was put in"))
     }
 
     #[test]
     fn missed_messages_are_read_back_until_none_is_left() {
-        let mut lag = Lag::default();
+        let mut lag = lag();
         assert_eq!(lag.to_read(), None);
         lag.miss_said(Seq(11), false).unwrap();
         lag.miss_said(Seq(14), true).unwrap();
@@ -115,7 +138,7 @@ mod tests {
 
     #[test]
     fn only_the_net_joins_and_leaves_are_sent() {
-        let mut lag = Lag::default();
+        let mut lag = lag();
         let mut moves = |moves: &[(&str, bool)]| {
             for (who, here) in moves {
                 let frame = format!("{}{who} ", if *here { '+' } else { '-' });
@@ -130,12 +153,27 @@ mod tests {
 
     #[test]
     fn a_lag_is_bounded() {
-        let mut lag = Lag::default();
+        let mut lag = lag();
         let own = (1..).take_while(|seq| lag.miss_said(Seq(*seq), true).is_ok()).count();
         assert_eq!(own, LAG_OWN_MAX);
         let frame = [b'x'; 100];
         let move_of = |n: u64| Folded::new(&format!("n{n}"));
         let moved = (1..).take_while(|n| lag.miss_moved(&move_of(*n), true, &frame).is_ok());
         assert_eq!(moved.count(), LAG_BYTES_MAX / 100);
+    }
+
+    #[test]
+    fn the_lags_of_all_readers_are_bounded() {
+        let budget = Rc::new(Budget::new(10_000));
+        let mut lags: Vec<_> = (0..20).map(|_| Lag::new(&budget)).collect();
+        let who = |n: usize| Folded::new(&format!("n{n}"));
+        let mut miss = |lag: usize, n| lags[lag].miss_moved(&who(n), true, &[b'x'; 372]);
+        assert!((0..20).all(|n| miss(n, n).is_ok()));
+        assert_eq!(miss(7, 1), Err(TooMuch), "20 of 500 bytes each");
+        assert!(miss(3, 3).is_ok(), "known");
+        lags[7] = Lag::new(&budget);
+        assert_eq!(budget.left(), 500);
+        lags[3].page(Seq(1), Seq(1)).expect("all of it");
+        assert_eq!(budget.left(), 1_000);
     }
 }

@@ -111,7 +111,7 @@ impl Connection {
             room: Cell::new(None),
             stage: Cell::new((Stage::Idle, Instant::now())),
             stream_cursor: RefCell::new(None),
-            hearing: Hearing::default(),
+            hearing: Hearing::new(unsent),
             transport: Transport::new(stream, tls),
             outgoing: RefCell::new(Outgoing::new(unsent)),
             told_bytes: Cell::new(0),
@@ -151,7 +151,7 @@ impl Connection {
         self.told_bytes.set(self.told_bytes.get().wrapping_add(frames.len()));
         let mut outgoing = self.outgoing.borrow_mut();
         let mut rest = frames;
-        if outgoing.is_empty() && self.flow.get() == Flow::Open && self.batch_due().is_none() {
+        if outgoing.is_empty() && self.writes_at_once() {
             self.begin_batch();
             match self.transport.write([frames, b""], true) {
                 Ok(count) => rest = &frames[count..],
@@ -298,6 +298,19 @@ impl Connection {
     /// When the next batch may be written, if it must wait.
     pub(super) fn batch_due(&self) -> Option<Instant> {
         self.batch.get().filter(|due| *due > Instant::now())
+    }
+
+    /// Writes a batch that waits, before its time.
+    fn end_batch(&self) {
+        if self.batch_due().is_some() {
+            self.flush();
+            self.batch.set(Some(Instant::now()));
+        }
+    }
+
+    /// Whether frames go to the kernel at once when none is queued.
+    fn writes_at_once(&self) -> bool {
+        self.flow.get() == Flow::Open && self.batch_due().is_none()
     }
 
     fn begin_batch(&self) {

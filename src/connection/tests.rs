@@ -430,8 +430,16 @@ fn a_silent_websocket_in_a_crowd_receives_in_batches() {
             connection.deliver(b"fourth");
             tokio::time::sleep(batch).await;
             assert_eq!(heard(), "secondthirdfourth");
+            let held = shared.unsent.hold(UNSENT_BYTES_MAX);
+            assert!(connection.hear(b"fifth"));
+            assert_eq!(heard(), "fifth", "where too much is unsent, nothing waits for a batch");
+            drop(held);
+            assert!(connection.hear(b"sixth"));
+            assert_eq!(heard(), "");
+            tokio::time::sleep(batch).await;
+            assert_eq!(heard(), "sixth");
             connection.enter(Stage::Busy);
-            for frame in ["fifth", "sixth"] {
+            for frame in ["seventh", "eighth"] {
                 connection.deliver(frame.as_bytes());
                 assert_eq!(heard(), frame, "a client that talks");
             }

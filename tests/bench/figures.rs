@@ -26,6 +26,8 @@ const PACED_TURNS: usize = 3;
 const ROLE_DEADLINE: Duration = Duration::from_secs(120);
 /// The time for a process to settle before its memory is read.
 const REST: Duration = Duration::from_secs(1);
+/// The time in which the server returns the memory of a burst.
+const RETURN: Duration = Duration::from_secs(11);
 
 // ---- Budgets: what the server promises about itself ----
 
@@ -128,7 +130,7 @@ impl Run<'_> {
     }
 
     fn deliveries(&mut self) {
-        let columns = ["server", "gathering floor", "a write each", "server/floor"];
+        let columns = self.columns();
         let on_their_way = SENDERS * self.options.window;
         table(&format!("Deliveries per CPU-second, {on_their_way} on the way"), &columns);
         let mut results = Vec::new();
@@ -151,6 +153,9 @@ impl Run<'_> {
             row("    busy: measured, load generator", &shown.map(busy));
             results.push((members, own, ratio));
         }
+        if self.is_paired() {
+            return;
+        }
         for (members, own, ratio) in results {
             let figure = format!("room of {members}, server/gathering floor");
             judge(&figure, Unit::Ratio, ratio, Budget::AtLeast(DELIVERIES_RATIO_MIN));
@@ -163,12 +168,13 @@ impl Run<'_> {
 
     fn paced(&mut self) {
         let title = format!("CPU per delivery at {PACED_DELIVERIES_PER_SEC}/s");
-        table(&title, &["server", "gathering floor", "a write each", "server/floor"]);
+        table(&title, &self.columns());
         let mut results = Vec::new();
         for members in ROOMS {
             let rate = PACED_DELIVERIES_PER_SEC / members;
             let task = Words::default().with("task", "pace").with("members", members);
-            let measured = self.server_and_floors(&task.with("rate", rate), PACED_TURNS, 2);
+            let (task, beside) = (task.with("rate", rate), if self.is_paired() { 1 } else { 2 });
+            let measured = self.server_and_floors(&task, PACED_TURNS, beside);
             let number = |key: &str| {
                 let value = |words: &Option<Words>| words.as_ref()?.number(key).ok();
                 measured.each_ref().map(|words| cell(Unit::Millis, value(words)))
@@ -176,13 +182,16 @@ impl Run<'_> {
             let costs =
                 measured.each_ref().map(|words| cost(words.as_ref()).map(|cost| cost * 1e6));
             // Evenly spaced messages cannot be gathered: the plainer floor is the comparison.
-            let ratio = costs[0].zip(costs[2]).map(|(own, each)| own / each);
+            let ratio = costs[0].zip(costs[beside]).map(|(own, each)| own / each);
             let mut cells = costs.map(|value| cell(Unit::Micros, value)).to_vec();
             cells.push(cell(Unit::Ratio, ratio));
             row(&format!("  room of {members}, {rate} messages/s"), &cells);
             row("    latency, median", &number("p50_us"));
             row("    latency, 99 of 100", &number("p99_us"));
             results.push((members, ratio));
+        }
+        if self.is_paired() {
+            return;
         }
         for (members, ratio) in results {
             let figure = format!("room of {members}, CPU of server/a write each");
@@ -222,7 +231,7 @@ impl Run<'_> {
         let before = proc::resident_kib(running.pid())?;
         let load = self.load(task, target, &running, port)?;
         load.line(ROLE_DEADLINE, |line| (line == "holding").then_some(()))?;
-        std::thread::sleep(REST);
+        std::thread::sleep(RETURN);
         let after = proc::resident_kib(running.pid())?;
         load.report(ROLE_DEADLINE)?;
         Ok((before, after))
@@ -276,9 +285,21 @@ impl Run<'_> {
         }
     }
 
+    /// Whether an older server stands beside this one, in place of the floors.
+    fn is_paired(&self) -> bool {
+        self.options.before.is_some()
+    }
+
+    fn columns(&self) -> [&'static str; 4] {
+        match self.is_paired() {
+            true => ["server", "before", "", "server/before"],
+            false => ["server", "gathering floor", "a write each", "server/floor"],
+        }
+    }
+
     /// The same task for the server, the gathering floor and the floor with a write each, in turns:
     /// a shared machine varies in speed. The reported turn is the one in which the server's ratio
-    /// to the target of that index is the median.
+    /// to the target of that index is the median. With `--before`, for the server and that one.
     fn server_and_floors(
         &mut self,
         task: &Words,
@@ -286,7 +307,11 @@ impl Run<'_> {
         beside: usize,
     ) -> [Option<Words>; 3] {
         let server = self.server.clone();
-        let targets = [server.as_ref(), Some(&GATHER), Some(&EACH)];
+        let before = self.options.before.clone().map(Target::Server);
+        let targets = match &before {
+            Some(before) => [server.as_ref(), Some(before), None],
+            None => [server.as_ref(), Some(&GATHER), Some(&EACH)],
+        };
         let mut turns: Vec<_> =
             (0..turns).map(|_| targets.map(|target| self.measure(target, task))).collect();
         let ratio = |turn: &[Option<Words>; 3]| {

@@ -93,7 +93,7 @@ struct Options {
     /// a write, so figures with different windows cannot be compared.
     window: usize,
     server: Option<PathBuf>,
-    /// An older server to compare with, measured in turns.
+    /// An older server to compare with, measured in turns, in place of the floors.
     before: Option<PathBuf>,
 }
 

@@ -37,6 +37,26 @@ fn the_memory_of_unfinished_input_is_returned() {
     drop(kept);
 }
 
+/// A burst that comes and goes before the server has looked at its memory twice.
+#[test]
+fn the_memory_of_an_early_burst_is_returned() {
+    let server = TestServer::start();
+    let before = resident(&server);
+    let (mut burst, mut kept) = (Vec::new(), Vec::new());
+    for number in 0..250 {
+        let mut ws = server.ws("/chats/1/ws", "");
+        ws.frame(TEXT, false, &[b'a'; 40_000]);
+        burst.push(ws);
+        if number % 50 == 49 {
+            kept.push(server.ws("/chats/1/ws", ""));
+        }
+    }
+    until("the burst has arrived", || resident(&server) > before + 8 * 1024);
+    drop(burst);
+    until("the memory is given back", || resident(&server) < before + 4 * 1024);
+    drop(kept);
+}
+
 #[test]
 fn the_memory_of_password_hashing_is_returned() {
     let server = TestServer::start();

@@ -27,7 +27,7 @@ const FLOORS: [&[&str]; 9] = [
 
 /// The floors inside `chat/`, by the same rule.
 const CORE_FLOORS: [&[&str]; 5] =
-    [&["text", "numbered", "source"], &["types"], &["vocabulary"], &["state"], &["core"]];
+    [&["text", "numbered", "small", "source"], &["types"], &["vocabulary"], &["state"], &["core"]];
 
 const LINES_MAX: usize = 500;
 const COLUMNS_MAX: usize = 100;

@@ -5,9 +5,8 @@
 //! (see [`Chat::is_behind`]), and the effects go into a section of the queue (see `order`): so none
 //! of these people receives a message from after the entry.
 
-use std::collections::BTreeMap;
-
 use crate::chat::core::Chat;
+use crate::chat::small::SmallMap;
 use crate::chat::state::subscription::Subscription;
 use crate::chat::state::work::{ClosingRoom, Work};
 use crate::chat::types::{RoomId, Seq, SubscriptionId};
@@ -17,7 +16,7 @@ impl Chat {
     /// Closes a room to all but its owner, and with `keep_members` its members.
     pub(super) fn close_room(&mut self, id: RoomId, seq: Seq, keep_members: bool) {
         let Some(room) = self.rooms.get_mut(id) else { return };
-        let members = if keep_members { BTreeMap::new() } else { room.put_all_out() };
+        let members = if keep_members { SmallMap::default() } else { room.put_all_out() };
         let (owner, subscriptions) = (room.record.owner, room.subscriptions.clone());
         self.left(id);
         self.order.open_section();

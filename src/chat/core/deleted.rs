@@ -5,8 +5,6 @@
 //! days are over, or when too many deleted rooms are kept and the oldest must go. A room without an
 //! owner, or for two, ends at once.
 
-use std::ops::Bound;
-
 use crate::chat::core::Chat;
 use crate::chat::state::accounts::AccountState;
 use crate::chat::state::deleted::Kept;
@@ -108,8 +106,7 @@ impl Chat {
     pub(super) fn go_on_returning(&mut self, id: RoomId, seq: Seq, mut after: AccountId) {
         let next = |chat: &Chat, after| {
             let room = chat.rooms.get(id)?;
-            let rest = (Bound::Excluded(after), Bound::Unbounded);
-            room.members.range(rest).next().map(|(account, _)| *account)
+            room.members.after(after).next().map(|(account, _)| *account)
         };
         while let Some(account) = next(self, after) {
             if !self.step() {

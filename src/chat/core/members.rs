@@ -3,8 +3,6 @@
 //! A membership begins and ends only by an entry; it outlives every subscription, password and
 //! restart. The room stores it, and the account lists its rooms.
 
-use std::ops::Bound;
-
 use crate::chat::core::Chat;
 use crate::chat::core::moderation::Rank;
 use crate::chat::state::accounts::AccountState;
@@ -124,8 +122,7 @@ impl Chat {
     /// The rooms after `after` of which the caller is a member.
     fn rooms_of(&self, caller: Option<AccountId>, after: RoomId) -> impl Iterator<Item = &RoomId> {
         let known = caller.and_then(|caller| self.accounts.get(caller));
-        let after = (Bound::Excluded(after), Bound::Unbounded);
-        known.into_iter().flat_map(move |known| known.rooms.range(after))
+        known.into_iter().flat_map(move |known| known.rooms.after(after).map(|(room, ())| room))
     }
 
     pub(super) fn view(&self, caller: Identity, room: RoomId) -> Result<Box<RoomInfo>, Refusal> {
@@ -254,7 +251,7 @@ impl Chat {
         // A room for two lists both accounts, even if one of them has left it.
         let two = room.record.between.map(|[one, other]| [one.min(other), one.max(other)]);
         let two = two.into_iter().flatten().filter(|account| *account > after);
-        let rest = room.members.range((Bound::Excluded(after), Bound::Unbounded));
+        let rest = room.members.after(after);
         let rest = rest.map(|(account, _)| *account).filter(|_| !room.is_direct());
         let Page { items: members, next: last } =
             page(two.chain(rest).map(|account| (account, account)), |account| {

@@ -329,7 +329,7 @@ impl Chat {
             return self.work.push_back(Work::EndAccount { account, seq });
         }
         let name = known.account.name.clone();
-        let rooms = known.rooms.clone();
+        let rooms: Vec<_> = known.rooms.keys().copied().collect();
         let subscriptions: BTreeSet<SubscriptionId> =
             known.subscriptions.iter().map(|(_, _, subscription)| *subscription).collect();
         let streams = known.streams.iter().copied();

@@ -7,7 +7,6 @@
 //! everywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
 
 use crate::chat::core::Chat;
 use crate::chat::core::members::marks_of;
@@ -63,8 +62,7 @@ impl Chat {
         while let Some(stream) = self.streams.get(&base) {
             let account = stream.account;
             let Some(known) = self.accounts.get(account) else { break };
-            let rest = (Bound::Excluded(opening.after), Bound::Unbounded);
-            let Some(id) = known.rooms.range(rest).next().copied() else {
+            let Some((&id, ())) = known.rooms.after(opening.after).next() else {
                 let (name, rooms) = (known.account.name.clone(), opening.rooms);
                 let answer = Answer::OpenedStream(OpenedStream { name, account, rooms });
                 return self.answer(opening.call, Ok(answer));
@@ -223,7 +221,7 @@ impl Chat {
             }
             let wanted =
                 |room: &&RoomId| stream.only.as_ref().is_none_or(|only| only.contains(room));
-            assert!(stream.rooms.keys().eq(known.rooms.iter().filter(wanted)), "{base:?}");
+            assert!(stream.rooms.keys().eq(known.rooms.keys().filter(wanted)), "{base:?}");
         }
         for (subscription, subscribed) in &self.subscriptions {
             let stream = subscribed.base.map(|base| &self.streams[&base]);
@@ -232,7 +230,7 @@ impl Chat {
             assert!(listed, "{subscription:?} is missing in its stream");
         }
         for known in self.accounts.all() {
-            for room in &known.rooms {
+            for room in known.rooms.keys() {
                 let room = self.rooms.get(*room).expect("an account's rooms exist");
                 assert!(
                     room.members.contains_key(&known.account.id),

@@ -6,7 +6,6 @@
 //! handled bit by bit.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 
 use crate::chat::core::Chat;
 use crate::chat::numbered::looked;
@@ -144,8 +143,7 @@ impl Chat {
         let id = room.record.id;
         let next = |chat: &Chat, after| {
             let members = &chat.deleted.get(id).unwrap_or(&room).members;
-            let rest = (Bound::Excluded(after), Bound::Unbounded);
-            members.range(rest).next().map(|(account, _)| *account)
+            members.after(after).next().map(|(account, _)| *account)
         };
         while let Some(account) = next(self, after) {
             if !self.step() {

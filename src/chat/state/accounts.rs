@@ -11,7 +11,8 @@ pub use subscriptions::Look;
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::chat::numbered::{Numbered, NumberedLarge};
+use crate::chat::numbered::NumberedLarge;
+use crate::chat::small::SmallMap;
 use crate::chat::state::index::Index;
 use crate::chat::state::mentions::called;
 use crate::chat::types::{AccountId, Color, Folded, Name, SessionId, SubscriptionId};
@@ -105,7 +106,7 @@ pub struct Accounts {
     /// The looks of names, where they differ from the folded name.
     by_look: Index<AccountId>,
     by_key: HashMap<KeyHash, AccountId>,
-    sessions: Numbered<SessionId, Live>,
+    sessions: NumberedLarge<SessionId, Live>,
     by_session_key: HashMap<KeyHash, SessionId>,
     /// Sessions by the time of their next check.
     due: BTreeSet<(Time, SessionId)>,
@@ -216,7 +217,7 @@ impl Accounts {
             sessions: Vec::new(),
             subscriptions: BTreeSet::new(),
             streams: Vec::new(),
-            rooms: BTreeSet::new(),
+            rooms: SmallMap::default(),
             direct: 0,
             pending_entries: 0,
             pending_end: false,

@@ -35,8 +35,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    const COUNT: usize = 17;
-
     /// The rates of its buckets.
     pub fn rates(self) -> &'static Rates {
         match self {
@@ -81,16 +79,40 @@ pub struct Take {
     pub count: u64,
 }
 
-/// All buckets of one subject: when each is full, in nanoseconds of the limiter's clock.
+/// The buckets of one subject that are not full, and when each will be, in nanoseconds of the
+/// limiter's clock. Most subjects use a few kinds; after a while only those with long rates stay.
 struct Row {
     subject: Subject,
-    full_at: [u64; Kind::COUNT],
+    buckets: Vec<(Kind, u64)>,
 }
 
 impl Row {
     /// The moment at which all are full, and the row can be dropped.
     fn full_at(&self) -> u64 {
-        self.full_at.iter().copied().max().unwrap_or(0)
+        self.buckets.iter().map(|(_, full_at)| *full_at).max().unwrap_or(0)
+    }
+
+    /// A bucket, if it is kept.
+    fn get(&self, kind: Kind) -> Option<u64> {
+        self.buckets.iter().find(|(other, _)| *other == kind).map(|(_, full_at)| *full_at)
+    }
+
+    fn bucket(&mut self, kind: Kind) -> &mut u64 {
+        let found = self.buckets.iter().position(|(other, _)| *other == kind);
+        let place = found.unwrap_or_else(|| {
+            self.buckets.push((kind, 0));
+            self.buckets.len() - 1
+        });
+        &mut self.buckets[place].1
+    }
+
+    /// Drops full buckets.
+    fn sweep(&mut self, now: u64) {
+        let before = self.buckets.len();
+        self.buckets.retain(|(_, full_at)| *full_at > now);
+        if self.buckets.len() < before {
+            self.buckets.shrink_to_fit();
+        }
     }
 }
 
@@ -135,7 +157,7 @@ impl Limiter {
     pub fn refund(&mut self, takes: &[Take]) {
         for take in takes {
             if let Some(place) = self.places.get(&take.subject) {
-                let full_at = &mut self.rows[*place].full_at[take.kind as usize];
+                let full_at = self.rows[*place].bucket(take.kind);
                 *full_at = full_at.saturating_sub(cost(take));
             }
         }
@@ -144,7 +166,7 @@ impl Limiter {
     /// The nanoseconds until these tokens are available; 0: now.
     pub fn wait(&self, now: u64, take: &Take) -> u64 {
         let place = self.places.get(&take.subject);
-        let full_at = place.map_or(0, |place| self.rows[*place].full_at[take.kind as usize]);
+        let full_at = place.and_then(|place| self.rows[*place].get(take.kind)).unwrap_or(0);
         let room = take.rate.burst.saturating_mul(take.rate.every_nanos);
         // A full bucket grants even more than it holds, and is then in debt.
         let needed = cost(take).min(room);
@@ -152,18 +174,21 @@ impl Limiter {
     }
 
     /// Drops rows whose buckets are all full, of `BUCKETS_SWEPT` rows at most, and returns the
-    /// memory of a table that has become nearly empty.
+    /// memory of a table that has become half empty.
     pub fn sweep(&mut self, now: u64) {
         for _ in 0..BUCKETS_SWEPT.min(self.rows.len()) {
             let place = self.hand % self.rows.len().max(1);
-            match self.rows.get(place).is_some_and(|row| row.full_at() <= now) {
+            let Some(row) = self.rows.get_mut(place) else { break };
+            row.sweep(now);
+            match row.buckets.is_empty() {
                 true => self.forget(place), // Another row takes its place.
                 false => self.hand = place + 1,
             }
         }
-        if self.rows.len() < self.rows.capacity() / 4 {
-            self.rows.shrink_to(2 * self.rows.len());
-            self.places.shrink_to(2 * self.rows.len());
+        let rows = self.rows.len();
+        if rows < self.rows.capacity() / 2 {
+            self.rows.shrink_to(rows + rows / 4);
+            self.places.shrink_to(rows);
         }
     }
 
@@ -172,7 +197,7 @@ impl Limiter {
             Some(place) => *place,
             None => self.insert(now, subject),
         };
-        &mut self.rows[place].full_at[kind as usize]
+        self.rows[place].bucket(kind)
     }
 
     fn insert(&mut self, now: u64, subject: Subject) -> usize {
@@ -188,7 +213,7 @@ impl Limiter {
             let least = looked_at.into_iter().min_by_key(|place| self.rows[*place].full_at());
             least.into_iter().for_each(|place| self.forget(place));
         }
-        self.rows.push(Row { subject, full_at: [0; Kind::COUNT] });
+        self.rows.push(Row { subject, buckets: Vec::new() });
         self.places.insert(subject, self.rows.len() - 1);
         self.rows.len() - 1
     }

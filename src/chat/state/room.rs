@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
+use crate::chat::small::SmallMap;
 use crate::chat::state::moderation::Moderation;
 use crate::chat::state::pages::page;
 use crate::chat::types::{
@@ -114,12 +115,12 @@ pub struct Room {
     /// The end of the room is proposed.
     pub pending_end: bool,
     /// The members. (The record's own list is filled only in copies for the store.)
-    pub members: BTreeMap<AccountId, Membership>,
+    pub members: SmallMap<AccountId, Membership>,
     /// The members by age: the longest one inherits the room when its owner is gone. Empty in a
     /// room for two, which has no owner.
     pub since: BTreeSet<(Seq, AccountId)>,
     /// The pending membership changes; another change of the same account waits for the log.
-    pub pending_moves: HashMap<AccountId, Moving>,
+    pub pending_moves: SmallMap<AccountId, Moving>,
     /// The subscriptions to the room.
     pub subscriptions: BTreeSet<SubscriptionId>,
     names: HashMap<Folded, Occupant>,
@@ -183,7 +184,7 @@ impl Room {
             pending_change: false,
             pending_end: false,
             members: members.into_iter().map(keep).collect(),
-            pending_moves: HashMap::new(),
+            pending_moves: SmallMap::default(),
             subscriptions: BTreeSet::new(),
             names: HashMap::new(),
             here: BTreeMap::new(),
@@ -199,7 +200,7 @@ impl Room {
     }
 
     /// Ends all memberships except the owner's, and returns them.
-    pub fn put_all_out(&mut self) -> BTreeMap<AccountId, Membership> {
+    pub fn put_all_out(&mut self) -> SmallMap<AccountId, Membership> {
         let mut out = std::mem::take(&mut self.members);
         self.since.clear();
         self.moderates_no_more(None);
@@ -383,9 +384,8 @@ impl Room {
 
     /// A membership change is proposed.
     pub fn moves(&mut self, account: AccountId, member: bool) {
-        let pending_moves =
-            self.pending_moves.entry(account).or_insert(Moving { entries: 0, member });
-        *pending_moves = Moving { entries: pending_moves.entries + 1, member };
+        let before = self.pending_moves.get(&account).map_or(0, |pending| pending.entries);
+        self.pending_moves.insert(account, Moving { entries: before + 1, member });
     }
 
     /// The first of an account's pending membership changes is decided.

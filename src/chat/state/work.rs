@@ -1,7 +1,8 @@
 //! Work that is too long for one command: the part that is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use crate::chat::small::SmallMap;
 use crate::chat::state::room::{Membership, Room};
 use crate::chat::state::subscription::Subscription;
 use crate::chat::state::waits::Awaited;
@@ -84,7 +85,7 @@ pub struct ClosingRoom {
     pub seq: Seq,
     pub owner: Option<AccountId>,
     /// The members that it had.
-    pub members: BTreeMap<AccountId, Membership>,
+    pub members: SmallMap<AccountId, Membership>,
     /// Whether the room has heard of its new settings.
     pub told: bool,
     /// The subscriptions that it had.

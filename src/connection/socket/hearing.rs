@@ -4,12 +4,14 @@
 //! The worker delivers each round; the connection's task reads the log.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::chat::{Folded, Seq};
 use crate::codec::Disconnect;
 use crate::connection::lag::{Lag, TooMuch};
 use crate::connection::socket::{Connection, Flow};
 use crate::limits::{CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX};
+use crate::outgoing::Budget;
 
 /// One event of a round, as one subscription receives it.
 #[derive(Clone, Copy)]
@@ -23,13 +25,20 @@ pub struct RoundEvent<'a> {
 }
 
 /// The missed events of a subscription, if any. It knows no socket, so the simulation uses it, too.
-#[derive(Default)]
-pub(crate) struct Hearing(RefCell<Option<Box<Lag>>>);
+pub(crate) struct Hearing {
+    lag: RefCell<Option<Box<Lag>>>,
+    unsent: Rc<Budget>,
+}
 
 impl Hearing {
+    /// Nothing is missed. What will be missed counts in `unsent`, as far as it is kept.
+    pub fn new(unsent: &Rc<Budget>) -> Hearing {
+        Hearing { lag: RefCell::new(None), unsent: unsent.clone() }
+    }
+
     /// Whether the subscription gets each round at once: it has missed nothing.
     pub fn is_prompt(&self) -> bool {
-        self.0.borrow().is_none()
+        self.lag.borrow().is_none()
     }
 
     /// Takes a round that the subscription may miss, now or because of an earlier one. Appends the
@@ -42,7 +51,7 @@ impl Hearing {
         out: &mut Vec<u8>,
     ) -> Result<bool, TooMuch> {
         out.clear();
-        let mut lag = self.0.borrow_mut();
+        let mut lag = self.lag.borrow_mut();
         let known = lag.as_ref().and_then(|lag| lag.caught_up());
         if let Some(known) = known {
             let new = |told: &&RoundEvent<'_>| told.seq.is_none_or(|seq| seq > known);
@@ -58,7 +67,7 @@ impl Hearing {
         }
         let missed = match &mut *lag {
             Some(missed) if known.is_none() => missed,
-            other => other.insert(Box::default()),
+            other => other.insert(Box::new(Lag::new(&self.unsent))),
         };
         for told in round.iter().filter(|told| told.seq.is_none_or(|seq| Some(seq) > known)) {
             match (told.seq, told.moved) {
@@ -76,33 +85,41 @@ impl Hearing {
     /// Where to read the log from (an inner `None`: only joins and leaves were missed), and which
     /// entries are the subscription's own. `None`: nothing is left.
     pub fn to_read(&self) -> Option<(Option<Seq>, Vec<Seq>)> {
-        let lag = self.0.borrow();
+        let lag = self.lag.borrow();
         let lag = lag.as_ref().filter(|lag| lag.caught_up().is_none())?;
         Some(lag.to_read().map_or((None, Vec::new()), |(from, own)| (Some(from), own.to_vec())))
     }
 
     /// A page of the log was queued; see [`Lag::page`]. Returns the bytes to queue after it.
     pub fn made_up(&self, upto: Seq, head: Seq) -> Vec<u8> {
-        let moved = self.0.borrow_mut().as_mut().and_then(|lag| lag.page(upto, head));
+        let moved = self.lag.borrow_mut().as_mut().and_then(|lag| lag.page(upto, head));
         moved.unwrap_or_default()
     }
 }
 
 impl Connection {
-    /// Whether this many bytes may be queued for a subscription of one room: always if nothing is
-    /// queued, because then the kernel takes most of them.
+    /// Whether this many bytes may be queued for a subscription of one room: always if they are
+    /// written at once, because then the kernel takes most of them.
     fn accepts(&self, bytes: usize) -> bool {
         let outgoing = self.outgoing.borrow();
         let most = OUTBOX_BYTES_MAX - CONTROL_RESERVE_BYTES;
-        outgoing.is_empty() || outgoing.len() + bytes <= most && bytes <= outgoing.left_for_all()
+        outgoing.is_empty() && self.writes_at_once()
+            || outgoing.len() + bytes <= most && bytes <= outgoing.left_for_all()
     }
 
     /// Delivers the frames that all subscriptions of a protocol share in a round. `false`: they do
     /// not fit, or this subscription lags already, so the worker gives it the round with
     /// [`Connection::miss`].
     pub fn hear(&self, frames: &[u8]) -> bool {
-        if !self.hearing.is_prompt() || !(self.is_leaving() || self.accepts(frames.len())) {
+        if !self.hearing.is_prompt() {
             return false;
+        }
+        if !self.is_leaving() && !self.accepts(frames.len()) {
+            // A batch ends early where there is no room for it.
+            self.end_batch();
+            if !self.accepts(frames.len()) {
+                return false;
+            }
         }
         self.deliver(frames);
         true

@@ -1,6 +1,7 @@
 //! The substitute for a connection's socket, and the protocol that it speaks: plain lines.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -10,6 +11,8 @@ use crate::chat::{
 };
 use crate::codec::{Codec, Disconnect};
 use crate::connection::{Hearing, RoundEvent, StreamCursor};
+use crate::limits::UNSENT_BYTES_MAX;
+use crate::outgoing::Budget;
 use crate::protocol::StreamScript;
 use crate::worker::delivery::{Head, Listener};
 use crate::ws::CloseFrame;
@@ -37,7 +40,7 @@ impl SimulatedSocket {
             stream: RefCell::new(None),
             outbox: RefCell::default(),
             outbox_max,
-            hearing: Hearing::default(),
+            hearing: Hearing::new(&Rc::new(Budget::new(UNSENT_BYTES_MAX))),
             closing: Cell::new(None),
             unanswered: Cell::new(0),
             nudged: Notify::new(),

@@ -36,7 +36,7 @@ impl Accounts {
             assert_eq!(self.over.contains(id), known.is_over(), "{id:?}");
             assert_eq!(subscriptions, accounts.get(id).copied().unwrap_or(0), "{id:?}");
         }
-        for (id, live) in &self.sessions {
+        for (id, live) in self.sessions.iter() {
             assert!(self.due.contains(&(live.due, *id)), "{id:?} is never checked");
             assert_eq!(live.subscriptions.len(), sessions.get(id).copied().unwrap_or(0), "{id:?}");
         }

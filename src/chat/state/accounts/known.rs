@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::chat::small::SmallMap;
 use crate::chat::state::accounts::Account;
 use crate::chat::types::{AccountId, Author, ProtocolId, RoomId, SessionId, SubscriptionId};
 use crate::limits::{ROOMS_PER_ACCOUNT_MAX, ROOMS_PER_GUEST_MAX};
@@ -15,7 +16,7 @@ pub struct AccountState {
     /// Its streams' own subscriptions; [`STREAMS_PER_ACCOUNT_MAX`] at most.
     pub streams: Vec<SubscriptionId>,
     /// The rooms of which it is a member: the inverse of the rooms' lists.
-    pub rooms: BTreeSet<RoomId>,
+    pub rooms: SmallMap<RoomId, ()>,
     /// The number of those for two. They do not count for the account's limit, because others open
     /// them.
     pub direct: usize,
@@ -40,14 +41,14 @@ impl AccountState {
 
     /// Adds a room of which the account is a member.
     pub fn belongs(&mut self, room: RoomId, direct: bool) {
-        if self.rooms.insert(room) && direct {
+        if self.rooms.insert(room, ()).is_none() && direct {
             self.direct += 1;
         }
     }
 
     /// The reverse of [`AccountState::belongs`].
     pub fn belongs_no_more(&mut self, room: RoomId, direct: bool) {
-        if self.rooms.remove(&room) && direct {
+        if self.rooms.remove(&room).is_some() && direct {
             self.direct -= 1;
         }
     }
