@@ -1,6 +1,6 @@
 //! Order in rooms, in the tables beside the log: the same fold as `chat/core/moderation.rs`, in
-//! SQL; and what the log asks before it takes an entry: whether somebody in charge has the role here,
-//! where the log has come to, and whether an author may speak.
+//! SQL; and what the log asks before it takes an entry: whether somebody in charge has the role
+//! here, where the log has come to, and whether an author may speak.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 

@@ -88,7 +88,8 @@ export function manage(name) {
             () => put(`${own}/moderators/${part(name)}`), `${name} is now a moderator.`)),
         here.id !== LOBBY && button("Make owner", sure(
           `Make ${name} the owner of “${here.title}”? You can't undo this yourself.`, "Make owner",
-          () => put(`${own}/owner`, { name }), `${name} now owns this room.`), true)) : null) : null,
+          () => put(`${own}/owner`, { name }), `${name} now owns this room.`), true)) : null)
+      : null,
     state.me.role ? h("div", {}, h("h3", {}, "On the whole server"),
       common(`users/${part(name)}`, "everywhere", found.mutedEverywhere),
       h("div", { class: "row" }, button("Ban from the server…",
