@@ -101,6 +101,7 @@ mod tests {
         };
         for (tag, text, date) in [
             (UTC_TIME, "491231235959Z", Some("2049-12-31")),
+            (UTC_TIME, "700101000000Z", Some("1970-01-01")),
             (UTC_TIME, "990101000000Z", Some("1999-01-01")),
             (GENERALIZED_TIME, "20500101000000Z", Some("2050-01-01")),
             (UTC_TIME, "4912312359Z", None),
