@@ -104,7 +104,8 @@ fn files(config: &Config) -> Finding {
         }
     }
     let secrets = [&config.secret_key_file, &config.metrics_token_file].into_iter().flatten();
-    for file in databases.iter().chain(secrets).chain(&config.tls_keys) {
+    let acme = [config.acme_certificate(), config.acme_account()];
+    for file in databases.iter().chain(secrets).chain(&config.tls_keys).chain(&acme) {
         let mode = fs::metadata(file).map_or(0, |there| there.permissions().mode());
         if mode & 0o007 != 0 {
             let file = file.display();
