@@ -3,7 +3,7 @@
 //! allocates what its items need, nothing when it is empty, and becomes a B-tree beyond [`FEW`]
 //! items.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// The items that are kept in a sorted list.
@@ -14,6 +14,7 @@ const FEW: usize = 8;
 pub struct SmallMap<K, V>(Items<K, V>);
 
 #[derive(Clone, Debug)]
+#[expect(clippy::box_collection, reason = "so a small map is no larger than a list")]
 enum Items<K, V> {
     Few(Vec<(K, V)>),
     Many(Box<BTreeMap<K, V>>),
@@ -123,12 +124,12 @@ impl<K: Ord + Copy, V> SmallMap<K, V> {
     }
 
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        let (few, many): (&mut [(K, V)], Option<btree_map::ValuesMut<'_, K, V>>) = match &mut self.0
-        {
-            Items::Few(few) => (few, None),
-            Items::Many(many) => (&mut [], Some(many.values_mut())),
-        };
-        few.iter_mut().map(|(_, value)| value).chain(many.into_iter().flatten())
+        let (mut few, mut many) = (None, None);
+        match &mut self.0 {
+            Items::Few(list) => few = Some(list.iter_mut()),
+            Items::Many(tree) => many = Some(tree.values_mut()),
+        }
+        few.into_iter().flatten().map(|(_, value)| value).chain(many.into_iter().flatten())
     }
 }
 
