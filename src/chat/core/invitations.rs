@@ -150,9 +150,11 @@ impl Chat {
         } else if self.policy().policy.registration == Registration::Closed {
             return Err(Refusal::RegistrationClosed);
         }
-        let room = invitation.and_then(|one| self.rooms.get(one.grant.room?));
-        if room.is_some_and(|room| room.members.len() + room.pending_moves.len() >= MEMBERS_MAX) {
-            return Err(Refusal::Full);
+        if let Some(room) = invitation.and_then(|one| self.rooms.get(one.grant.room?)) {
+            self.refuse_entry(room, None)?; // A locked room: nobody new, however invited.
+            if room.members.len() + room.pending_moves.len() >= MEMBERS_MAX {
+                return Err(Refusal::Full);
+            }
         }
         Ok(invitation)
     }

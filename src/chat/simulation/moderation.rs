@@ -336,7 +336,9 @@ impl Book {
     /// Whether somebody who is about to come into a room may: neither banned, nor new while it is
     /// locked.
     pub fn lets_enter(&self, entry: &Entry) -> bool {
-        let Entry::MemberChanged { room, account, member: true, .. } = entry else { return true };
+        let Entry::MemberChanged { room, account, member: true, .. } = entry.act() else {
+            return true;
+        };
         let Some(record) = self.orderly(room) else { return true };
         let locked = record.rules().locked && record.owner != Some(*account);
         !record.has_banned(*account) && !locked
