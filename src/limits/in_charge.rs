@@ -4,6 +4,8 @@
 pub const OPERATOR_LINE_BYTES_MAX: usize = 1_024;
 /// How long one command over that socket may take: the others wait for it. The disk may be slow.
 pub const OPERATOR_DEADLINE_MS: u64 = 10_000;
+/// How long a command waits for the socket of a server that has the database open already.
+pub const OPERATOR_PATIENCE_MS: u64 = 1_000;
 /// Addresses that are banned at once: who has more to ban needs a firewall. Beyond it: refused.
 pub const BANNED_ADDRESSES_MAX: usize = 1_000;
 /// Minutes for which an address is banned: addresses change hands.

@@ -7,7 +7,8 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::chat::{
     Answer, Call, CallId, Caller, Chat, Command, Effect, Refusal, Role, RoomId, Settings, Source,
@@ -16,11 +17,16 @@ use crate::chat::{
 use crate::config::{AdminTask, AdminWhat};
 use crate::crypto::{self, KeyHash};
 use crate::limits::SESSION_TTL_SECS;
-use crate::limits::in_charge::{OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX};
+use crate::limits::in_charge::{
+    OPERATOR_DEADLINE_MS, OPERATOR_LINE_BYTES_MAX, OPERATOR_PATIENCE_MS,
+};
 use crate::qr;
 use crate::store::admin::{at, missing, plain};
 use crate::store::{self, Job, OpenError, Writer};
 use crate::time::Time;
+
+/// How long a command waits for the socket of a server that starts.
+const PATIENCE: Duration = Duration::from_millis(OPERATOR_PATIENCE_MS);
 
 /// The socket of the server that has this database open.
 ///
@@ -120,16 +126,21 @@ pub(super) fn act(db: &Path, task: &AdminTask, page: &str) -> Result<String, Str
 }
 
 fn decide_or_ask(db: &Path, task: &AdminTask, code: KeyHash) -> Result<String, String> {
-    if let Some(said) = ask_server(db, &task.line(&code)).map_err(at(db))? {
-        return said;
-    }
-    fs::metadata(db).map_err(|error| at(db)(missing(error)))?;
-    let store = match store::open(&plain(db)) {
-        Err(OpenError::InUse) => {
-            let says = "a server has it open, but does not answer at its socket: stop it first";
-            return Err(format!("{}: {says}", db.display()));
+    let start = Instant::now();
+    let store = loop {
+        if let Some(said) = ask_server(db, &task.line(&code)).map_err(at(db))? {
+            return said;
         }
-        opened => opened.map_err(at(db))?,
+        fs::metadata(db).map_err(|error| at(db)(missing(error)))?;
+        match store::open(&plain(db)) {
+            // A server opens its socket after the database.
+            Err(OpenError::InUse) if start.elapsed() < PATIENCE => thread::sleep(PATIENCE / 10),
+            Err(OpenError::InUse) => {
+                let says = "a server has it open, but does not answer at its socket: stop it first";
+                return Err(format!("{}: {says}", db.display()));
+            }
+            opened => break opened.map_err(at(db))?,
+        }
     };
     let (mut writer, settings) = (store.writer, Settings::new(SESSION_TTL_SECS, false));
     let mut chat = Chat::new(settings, store.snapshot);
