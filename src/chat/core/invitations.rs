@@ -48,6 +48,7 @@ impl Chat {
         let inside = found.has_member(by);
         let may = match found.record.owner {
             Some(owner) if Some(owner) == by => true,
+            _ if found.record.is_moderator(known.account.id) => true,
             None if room != LOBBY && inside => true,
             // (In a closed room of others an administrator is nobody.)
             _ => known.account.role.is_some() && (inside || found.is_public()),

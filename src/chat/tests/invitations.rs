@@ -1,6 +1,7 @@
 //! Invitations, and links for people who have lost their keys.
 
 use super::*;
+use crate::chat::vocabulary::RulesChange;
 use crate::limits::in_charge::{
     INVITATIONS_ENDED, INVITATIONS_MAX, INVITATIONS_PER_ACCOUNT_MAX, INVITATIONS_PER_ROOM_MAX,
     RECOVERIES_MAX,
@@ -254,6 +255,33 @@ fn who_may_invite_to_which_room() {
     core.try_to("cat", accept("operator")).expect("a member");
     // She is a member now; but the room has an owner, who alone invites.
     assert_eq!(core.try_to("cat", invite("x", Some(closed), 1)), Err(Refusal::Forbidden));
+    let moderator =
+        |on| call::ChangeModerator { room: closed, name: "cat".into(), on, reason: None };
+    core.try_to("bob", moderator(true)).expect("of his room");
+    assert_eq!(core.try_to("cat", invite("hers", Some(closed), 2)), Ok(()));
+    // It ends with her role.
+    core.try_to("bob", moderator(false)).expect("of his room");
+    assert_eq!(core.try_to("own", accept("hers")), Err(Refusal::InvitationVoid));
+}
+
+/// Whoever is banned from a room, or comes to a locked one, does not get in by an invitation.
+#[test]
+fn an_invitation_does_not_outdo_a_ban_or_a_lock() {
+    let mut core = core();
+    let room = core.room("bob", room_settings("Den", Visibility::Private, Some("hash")));
+    core.invites("bob", "code", Some(room), 9);
+    let ban = |on| call::BanFromRoom { room, name: "cat".into(), on, reason: None };
+    core.try_to("bob", ban(true)).expect("of his room");
+    assert_eq!(core.try_to("cat", accept("code")), Err(Refusal::BannedHere));
+    core.try_to("bob", ban(false)).expect("of his room");
+    let lock = |locked| {
+        let change = RulesChange { locked: Some(locked), ..RulesChange::default() };
+        call::ChangeRules { room, change, reason: None }
+    };
+    core.try_to("bob", lock(true)).expect("of his room");
+    assert_eq!(core.try_to("cat", accept("code")), Err(Refusal::Locked));
+    core.try_to("bob", lock(false)).expect("of his room");
+    core.try_to("cat", accept("code")).expect("let in");
 }
 
 #[test]

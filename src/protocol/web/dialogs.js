@@ -4,7 +4,7 @@ import { avatar, dateTime, h, icon, toast, tool } from "./dom.js";
 import { get, part, patch, post, remove } from "./api.js";
 import { commands } from "./composer.js";
 import { inviteTo } from "./invite.js";
-import { orderSettings } from "./moderation.js";
+import { moderates, orderSettings } from "./moderation.js";
 import { levelField } from "./notifications.js";
 import { sorted } from "./rooms.js";
 import { LOBBY, isMe, same, state } from "./state.js";
@@ -134,7 +134,7 @@ export function aboutRoom(room, mine, { changed, leave, blocks }) {
   const shun = direct ? button(`${blocked ? "Unblock" : "Block"} ${room.title}`,
     () => blocks.set(room.title, !blocked)) : null;
   // (The server asks once more.)
-  const invite = !direct && !state.me.guest && ((mine && !lobby) || state.me.role)
+  const invite = !direct && !state.me.guest && ((mine && !lobby) || moderates() || state.me.role)
     ? button("Invite people", () => inviteTo(room)) : null;
   const gone = h("button", {
     type: "button", class: "danger",
