@@ -14,6 +14,7 @@ mod crash;
 pub(crate) mod dice;
 pub(crate) mod disk;
 mod in_charge;
+mod in_use;
 mod inputs;
 mod invited;
 mod members;
@@ -23,6 +24,7 @@ mod picture;
 mod rooms;
 mod settled;
 mod strangers;
+mod talk;
 mod world;
 
 use std::collections::{BTreeSet, HashMap};
@@ -472,24 +474,6 @@ impl Simulation {
                 before.into_iter().chain(self.hearers(entry)).map(|one| (one, seq)).collect();
         }
         self.book.check();
-    }
-
-    /// These sessions are in use now.
-    fn used(&mut self, sessions: impl IntoIterator<Item = SessionId>) {
-        for session in sessions {
-            if let Some(live) = self.book.sessions.get_mut(&session) {
-                live.last_used = self.clock;
-                self.book.used.insert(session, self.now);
-            }
-        }
-    }
-
-    /// The session with that key, unless it has expired: a session ends a lifetime after its last
-    /// use, and a subscription keeps it in use.
-    fn live_session(&self, key: &KeyHash) -> Option<SessionId> {
-        let session = self.book.session_with(key)?;
-        let fresh = self.book.used[&session.id].plus_secs(self.book.ttl_of(session)) > self.now;
-        (fresh || self.world.is_held(session.id)).then_some(session.id)
     }
 
     /// Checks all invariants after a step.

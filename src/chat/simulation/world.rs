@@ -492,11 +492,4 @@ impl World {
             (event, reply) => panic!("{reply:?} is no reply to {event:?}"),
         }
     }
-
-    /// Whether a subscription or stream keeps the session in use.
-    pub fn is_held(&self, session: SessionId) -> bool {
-        let streams = |stream: &View| stream.standing && stream.session == Some(session);
-        self.members.values().any(|member| member.standing && member.session == Some(session))
-            || self.streams.values().any(streams)
-    }
 }

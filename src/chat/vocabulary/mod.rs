@@ -16,6 +16,7 @@ mod moderation;
 mod policy;
 mod refusals;
 mod roles;
+mod signing_in;
 mod texts;
 
 pub use access::*;

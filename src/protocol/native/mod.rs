@@ -33,6 +33,7 @@ mod metrics;
 mod moderation;
 mod pages;
 mod recovery;
+mod requirements;
 mod rooms;
 mod search;
 mod server;
