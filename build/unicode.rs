@@ -37,6 +37,10 @@ pub fn tables() -> String {
     ranges(&mut out, "HIDDEN", hidden);
     ranges(&mut out, "IGNORABLE", format);
     ranges(&mut out, "MARKS", mark);
+    let colon = |c: char| {
+        c != ':' && unicode_security::confusable_detection::skeleton(&c.to_string()).eq([':'])
+    };
+    ranges(&mut out, "COLONS", colon);
     orders(&mut out);
     // A rule decomposes syllables of Hangul.
     let hangul = '\u{ac00}'..='\u{d7a3}';

@@ -1,6 +1,6 @@
 //! The header lines of a request: parsed by `httparse`, kept in order, looked up by name.
 //!
-//! It must never hold a value that is not UTF-8, or one with a control character other than a tab.
+//! It must never hold a value with a control character other than a tab.
 //! [`head`](super::head) and [`body`](super::body) call it to parse; all others, to look up a name.
 
 use super::Reject;
@@ -21,13 +21,11 @@ impl Headers {
         else {
             return Err(Reject::bad("a header line is malformed; write `name: value`"));
         };
-        let line = |line: &httparse::Header| match str::from_utf8(line.value) {
-            Ok(value) => Ok((line.name.to_owned(), value.to_owned())),
-            // RFC 9110 section 5.5: bytes from 0x80 on are opaque data. Those that are not UTF-8
-            // mean nothing to this server.
-            Err(_) => Err(Reject::bad("a header value is not UTF-8; send UTF-8")),
-        };
-        lines.iter().map(line).collect::<Result<_, _>>().map(Headers)
+        // RFC 9110 section 5.5: bytes from 0x80 on are opaque data. What is not UTF-8 means nothing
+        // to this server, but the rest of the value does: another site's cookie must not make its
+        // visitor's own unreadable.
+        let text = |value| String::from_utf8_lossy(value).into_owned();
+        Ok(Headers(lines.iter().map(|line| (line.name.to_owned(), text(line.value))).collect()))
     }
 
     /// The value of the first line of that name.

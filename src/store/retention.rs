@@ -42,6 +42,8 @@ pub(super) struct Pruner {
     stage: Stage,
     /// In this pass, messages older than this are removed; `None`: none for its age.
     cutoff: Option<i64>,
+    /// The log says that the first hour is over before a message is removed for its age.
+    waiting: bool,
     /// The clock was doubted in the last pass, and the log says so.
     doubting: bool,
     /// Messages were removed since free pages were last given back.
@@ -78,6 +80,7 @@ impl Pruner {
             started,
             stage,
             cutoff: None,
+            waiting: false,
             doubting: false,
             removed: false,
             failing: false,
@@ -96,6 +99,9 @@ impl Pruner {
     /// Takes one step, and decides when the next is due. A failed step is tried again.
     pub fn work(&mut self, connection: &Connection) {
         let waited = self.started.elapsed() >= Duration::from_millis(RETAIN_WAIT_MS);
+        if self.retain.days.is_some() && !waited && !std::mem::replace(&mut self.waiting, true) {
+            log!(Info, "old messages stay for the first hour after a start");
+        }
         let pause = match self.step(connection, waited.then(Time::now)) {
             Ok(step) => {
                 self.failing = false;

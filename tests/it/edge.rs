@@ -157,3 +157,28 @@ fn constant_password_checks_lock_out_no_other_client() {
         assert!(all.len() > 24 && all.iter().all(|status| *status == 201), "{all:?}");
     });
 }
+
+/// A neighbour under the same parent domain may set any cookie; browsers send it along.
+#[test]
+fn bytes_that_are_not_utf8_in_a_header_spoil_nothing_else() {
+    let server = TestServer::start();
+    let ann = server.account("ann");
+    for (path, status) in [("/api/v1/me", 200), ("/api/user/@me", 200), ("/", 200)] {
+        for header in [
+            format!("Cookie: name=M\u{fc}ller; {}\r\n", ann.cookie),
+            format!("Cookie: session=\u{ff}; {}\r\n", ann.cookie),
+            format!("Referer: http://h/\u{e9}\r\nCookie: {}\r\n", ann.cookie),
+            format!("User-Agent: Caf\u{e9}\r\nCookie: {}\r\n", ann.cookie),
+        ] {
+            let mut http = server.http();
+            let head = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{header}\r\n", http.host());
+            // Latin-1: a byte for each character.
+            http.send(
+                head.chars()
+                    .map(|c| u8::try_from(u32::from(c)).expect("latin-1"))
+                    .collect::<Vec<u8>>(),
+            );
+            assert_eq!(http.response().status, status, "{path} {header:?}");
+        }
+    }
+}

@@ -415,8 +415,7 @@ impl Chat {
             }
             _ => self.find_visible(viewer, room, access)?,
         };
-        // The lobby is the owner's of the server.
-        if room.record.id != LOBBY || !self.has_role(viewer, Role::Owner) {
+        if room.is_direct() || !self.has_role(viewer, Role::Administrator) {
             room.may_change(viewer, self.admits(room, access).is_ok())?;
         }
         Ok(room)

@@ -65,7 +65,13 @@ impl Chat {
         if room.record.id == LOBBY && (change.visibility, &change.password) != (None, &None) {
             return Err(Refusal::Forbidden); // It stays open to everybody.
         }
-        let (id, viewer, keep_members) = (room.record.id, account_of(caller), change.keep_members);
+        let (entry_changes, viewer) =
+            ((change.visibility, &change.password) != (None, &None), account_of(caller));
+        let as_administrator = room.may_change(viewer, self.admits(room, access).is_ok()).is_err();
+        if as_administrator && entry_changes && !room.is_public() && !room.has_member(viewer) {
+            return Err(Refusal::Forbidden); // It would let the administrator read the room.
+        }
+        let (id, keep_members) = (room.record.id, change.keep_members);
         let (settings, password_generation) = room.changed(change)?;
         if (&settings, password_generation)
             == (&room.record.settings, room.record.password_generation)
@@ -86,7 +92,7 @@ impl Chat {
         };
         let entry =
             Entry::RoomChanged { room: id, settings, password_generation, link, keep_members };
-        if id == LOBBY {
+        if as_administrator {
             self.propose_deed(to, viewer, None, entry)?;
         } else {
             self.propose(entry, Purpose::Call(to, viewer))?;
@@ -110,6 +116,10 @@ impl Chat {
         let viewer = account_of(caller);
         let room = match self.changeable(caller, room, access) {
             Ok(room) if room.record.id == LOBBY => return Err(Refusal::Forbidden),
+            Ok(room) if room.may_change(viewer, self.admits(room, access).is_ok()).is_err() => {
+                let id = room.record.id;
+                return self.demolish(call, caller, id, None);
+            }
             Ok(room) => room,
             Err(refusal) if self.has_role(viewer, Role::Administrator) => {
                 let id = self.rooms.find(room).map_err(|_| refusal)?.record.id;

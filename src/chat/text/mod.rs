@@ -35,7 +35,8 @@ pub(super) fn is_name(text: &str) -> bool {
         return false;
     }
     let folded = fold(text);
-    let posing = folded.starts_with('@') || folded.contains(':');
+    let posing =
+        folded.starts_with('@') || [text, &folded].iter().any(|t| t.contains(tables::is_colon));
     !posing && !RESERVED.contains(&&*folded) && !looks_reserved(text)
 }
 

@@ -27,6 +27,11 @@ pub(in crate::chat) fn is_mark(c: char) -> bool {
     !c.is_ascii() && within(&MARKS, c)
 }
 
+/// Whether it is a colon, or looks like one (UTS 39).
+pub(super) fn is_colon(c: char) -> bool {
+    c == ':' || !c.is_ascii() && within(&COLONS, c)
+}
+
 /// The combining class, by which a run of marks is sorted; 0: not sorted.
 pub fn order(c: char) -> u8 {
     if c < '\u{300}' {

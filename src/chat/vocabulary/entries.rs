@@ -330,8 +330,7 @@ impl Entry {
     /// only the slow mode of a room's rules.)
     pub fn needs(&self) -> Needs {
         match self.act() {
-            // The lobby is the owner's.
-            Entry::RoleChanged { .. } | Entry::RoomChanged { .. } => Needs::Role(Role::Owner),
+            Entry::RoleChanged { .. } => Needs::Role(Role::Owner),
             Entry::ModeratorChanged { room, .. } | Entry::OwnerChanged { room, .. } => {
                 Needs::Owner(*room)
             }

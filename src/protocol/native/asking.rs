@@ -23,10 +23,12 @@ pub(super) fn caller(context: &Context, request: &Request) -> Result<Caller, Fai
     Ok(Caller::Session(key))
 }
 
-/// The caller by a session, or nobody: with a login that has ended, anybody is nobody.
+/// The caller by a session or an account's key, or nobody: with a login that has ended, anybody is
+/// nobody.
 pub(super) fn caller_or_nobody(context: &Context, request: &Request) -> Caller {
     match caller(context, request) {
         Ok(Caller::Session(key)) => Caller::Perhaps(key),
+        Ok(by_key @ Caller::Key(_)) => by_key,
         _ => Caller::Nobody,
     }
 }

@@ -201,6 +201,10 @@ fn registration_is_closed_and_opened_by_administrators_unless_a_flag_fixes_it() 
     assert_eq!((register(&server, "", "Cid"), pirate(&server)), (403, 403));
     assert_eq!(register(&server, &bob.bearer(), "Cid"), 403);
     assert_eq!(register(&server, &ann.bearer(), "Cid"), 201, "for another");
+    let by_key = format!("Authorization: Bearer {}\r\n", ann.key);
+    assert_eq!(register(&server, &by_key, "Kit"), 201, "a script has the account's key");
+    let by_key = format!("Authorization: Bearer {}\r\n", bob.key);
+    assert_eq!(register(&server, &by_key, "Lil"), 403);
     assert_eq!(server.send("GET /api/v1/server", NOTHING).json()["registration"], "invite");
     // It outlasts a restart.
     assert_eq!(server.stop().code, Some(0));
@@ -222,4 +226,30 @@ fn registration_is_closed_and_opened_by_administrators_unless_a_flag_fixes_it() 
     );
     let settings = server.get(&ann, "/server/settings");
     assert_eq!(settings["guests"], json!({"value": "on", "fixed": true}));
+}
+
+/// The contract: an owned room is changed by its owner or an administrator, room 1 by the latter.
+#[test]
+fn an_administrator_changes_rooms_by_chitchats_door_too() {
+    let (server, ann) = with_admin(&[]);
+    let bob = server.user("Bob");
+    let body = json!({"title": "Galley", "visibility": "public"});
+    let (status, room) = server.api(&bob, "POST", "/rooms", &body);
+    assert_eq!(status, 201, "{room}");
+    let as_ann = format!("Cookie: session={}\r\n", ann.session);
+    let as_bob = format!("Cookie: session={}\r\n", bob.session);
+    let put = |who: &str, room: &Value, title: &str| {
+        let body = json!({"title": title}).to_string();
+        server.ask(&format!("PUT /chats/{room}"), who, &body).status
+    };
+    assert_eq!(put(&as_ann, &room["id"], "Mess"), 200);
+    assert_eq!(put(&as_bob, &room["id"], "Kitchen"), 200);
+    assert_eq!((put(&as_bob, &json!(1), "Deck"), put(&as_ann, &json!(1), "Deck")), (401, 200));
+    let delete = |who: &str, room: &Value| server.ask(&format!("DELETE /chats/{room}"), who, "");
+    assert_eq!(delete(&as_ann, &json!(1)).status, 401, "room 1 stays");
+    assert_eq!(delete(&as_ann, &room["id"]).status, 200);
+    let audit = server.get(&ann, "/audit")["deeds"].clone();
+    let acts: Vec<String> =
+        audit.as_array().expect("a list").iter().map(|e| text(&e["what"])).collect();
+    assert!(acts.iter().filter(|act| *act == "change_room").count() == 2, "{acts:?}");
 }
