@@ -335,6 +335,7 @@ impl Accounts {
         let Some(owner) = owner.filter(|_| !known) else { return false };
         self.last_session = self.last_session.max(session.id.0);
         let guest = owner.is_guest();
+        owner.sessions.reserve_exact(1); // Most accounts have one.
         owner.sessions.push(session.id);
         self.by_session_key.insert(session.key, session.id);
         let live = Live {

@@ -187,7 +187,7 @@ impl Limiter {
         }
         let rows = self.rows.len();
         if rows < self.rows.capacity() / 2 {
-            self.rows.shrink_to(rows + rows / 4);
+            self.rows.shrink_to(rows + rows / 8);
             self.places.shrink_to(rows);
         }
     }

@@ -4,8 +4,8 @@
 #[cfg(any(test, debug_assertions))]
 mod check;
 
-use std::collections::hash_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::chat::small::SmallMap;
@@ -123,7 +123,7 @@ pub struct Room {
     pub pending_moves: SmallMap<AccountId, Moving>,
     /// The subscriptions to the room.
     pub subscriptions: BTreeSet<SubscriptionId>,
-    names: HashMap<Folded, Occupant>,
+    names: BTreeMap<Folded, Occupant>,
     /// The people present, in the order of arrival.
     here: BTreeMap<u64, Folded>,
     arrivals: u64,
@@ -186,7 +186,7 @@ impl Room {
             members: members.into_iter().map(keep).collect(),
             pending_moves: SmallMap::default(),
             subscriptions: BTreeSet::new(),
-            names: HashMap::new(),
+            names: BTreeMap::new(),
             here: BTreeMap::new(),
             arrivals: 0,
         }
