@@ -57,8 +57,8 @@ struct Claims {
     /// The SHA-256, in hex, of the key of the session that requested it; none for a guest's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
-    /// The issue time of the token, or of the first one that this one renews (RFC 7519 section
-    /// 4.1.6). Other issuers may leave it out.
+    /// The issue time of the first token that this one renews (RFC 7519 section 4.1.6). Missing in
+    /// the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iat: Option<u64>,
     /// A token with an audience is for another server, as this one is never named (RFC 7519 section
@@ -88,7 +88,7 @@ impl Tokens {
             exp: secs(end.map_or(exp, |end| exp.min(end))),
             password_generation: state.password_generation,
             sid: state.session.map(|key| crypto::hex(&key)),
-            iat: Some(secs(first.unwrap_or(state.granted))),
+            iat: first.map(secs),
             aud: None,
         };
         let claims = serde_json::to_vec(&claims).expect("a struct becomes JSON");
@@ -121,8 +121,8 @@ impl Tokens {
             return Err(TokenError::Invalid);
         }
         // A token that was granted while the clock was far ahead does not last until then.
-        let latest = now.max(Time(0)).plus_secs(TOKEN_TTL_SECS);
-        if iat.is_some_and(|first| Time(0).plus_secs(first) > latest) {
+        // (No token is renewed for longer than a day.)
+        if Time(0).plus_secs(exp) > now.max(Time(0)).plus_secs(TOKEN_LIFE_SECS) {
             return Err(TokenError::Invalid);
         }
         let name = Name::kept(&username).ok_or(TokenError::Invalid)?;
