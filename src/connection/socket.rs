@@ -38,7 +38,9 @@ pub(crate) use crate::connection::socket::hearing::Hearing;
 pub use crate::connection::socket::hearing::RoundEvent;
 use crate::connection::socket::transport::Transport;
 use crate::connection::stream_cursor::StreamCursor;
-use crate::limits::{BATCH_MS, CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, UNANSWERED_MAX};
+use crate::limits::{
+    BATCH_MS, CONTROL_RESERVE_BYTES, OUTBOX_BYTES_MAX, STREAM_OUTBOX_BYTES_MAX, UNANSWERED_MAX,
+};
 use crate::outgoing::{Budget, Outgoing};
 use crate::protocol::Peer;
 use crate::tls::Tls;
@@ -284,9 +286,11 @@ impl Connection {
         self.may_tell()
     }
 
-    /// Whether the hub has answered enough for one more tell.
+    /// Whether the hub has answered enough for one more tell, and the client has read enough of the
+    /// answers: one that sends faster than it reads is slowed by TCP, not closed.
     pub(super) fn may_tell(&self) -> bool {
-        self.unanswered.get() < UNANSWERED_MAX
+        let reads = self.outgoing.borrow().len() <= STREAM_OUTBOX_BYTES_MAX;
+        reads && self.unanswered.get() < UNANSWERED_MAX
     }
 
     /// Sends the frames that were delivered during the handshake, after the 101.

@@ -1,6 +1,8 @@
 //! The deadlines of HTTP over a real socket, on a clock that jumps to the next timer: minutes pass
 //! at once, and exact to the millisecond.
 
+mod paced;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener};
 
@@ -386,68 +388,6 @@ fn a_client_that_waits_for_the_disk_is_not_taken_for_dead() {
         let silent = lasts(&mut serving, 10 * pong_secs).await.expect("silence is noticed");
         let over = Duration::from_secs(pong_secs)..=Duration::from_secs(pong_secs + 3);
         assert!(over.contains(&silent), "{silent:?}");
-    });
-}
-
-/// Where many websockets listen without a login, each event does not cost a write to each of them.
-#[test]
-fn a_silent_websocket_in_a_crowd_receives_in_batches() {
-    tests::serve(async |Server { service, rounds: _rounds, .. }| {
-        let shared = Rc::new(shared(service));
-        assert!(!shared.slots.are_crowded());
-        let mut crowd = Vec::new();
-        for _ in 0..CROWDED_PERCENT {
-            let mut slot = slot(&shared).await;
-            assert!(shared.slots.admit_stranger(&mut slot));
-            crowd.push(slot);
-        }
-        assert!(shared.slots.are_crowded());
-        let (stream, peer) = pair();
-        let connection = Rc::new(shared.connection(subscription_id(0, 1), stream, None));
-        let mut peer = peer.into_std().expect("a socket");
-        let upgrade = format!("GET /chats/1/ws HTTP/1.1\nHost: h\n{}\n", tests::UPGRADE);
-        peer.write_all(upgrade.replace('\n', "\r\n").as_bytes()).expect("it fits");
-        tokio::time::pause();
-        let batch = Duration::from_millis(BATCH_MS);
-        let mut heard = || {
-            let mut bytes = [0; 1024];
-            let count = peer.read(&mut bytes).unwrap_or(0);
-            String::from_utf8_lossy(&bytes[..count]).into_owned()
-        };
-        let listens = async {
-            while connection.stage.get().0 != Stage::Silent {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            assert!(heard().starts_with("HTTP/1.1 101 "));
-            // (The upgrade was a write, too.)
-            tokio::time::sleep(batch).await;
-            connection.deliver(b"first");
-            assert_eq!(heard(), "first", "after a pause at once");
-            connection.deliver(b"second");
-            connection.deliver(b"third");
-            tokio::time::sleep(batch / 2).await;
-            assert_eq!(heard(), "");
-            connection.deliver(b"fourth");
-            tokio::time::sleep(batch).await;
-            assert_eq!(heard(), "secondthirdfourth");
-            let held = shared.unsent.hold(UNSENT_BYTES_MAX);
-            assert!(connection.hear(b"fifth"));
-            assert_eq!(heard(), "fifth", "where too much is unsent, nothing waits for a batch");
-            drop(held);
-            assert!(connection.hear(b"sixth"));
-            assert_eq!(heard(), "");
-            tokio::time::sleep(2 * batch).await;
-            assert_eq!(heard(), "sixth");
-            connection.enter(Stage::Busy);
-            for frame in ["seventh", "eighth"] {
-                connection.deliver(frame.as_bytes());
-                assert_eq!(heard(), frame, "a client that talks");
-            }
-        };
-        tokio::select! {
-            () = serve(shared.clone(), connection.clone(), slot(&shared).await) => panic!("ended"),
-            () = listens => {}
-        }
     });
 }
 
