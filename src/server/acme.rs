@@ -81,7 +81,8 @@ pub(super) async fn run(config: Config, asks: mpsc::Sender<Proofs>) {
     }
 }
 
-/// Whether a certificate has to be had: there is none for these names, or it ends soon.
+/// Whether the server must request a certificate: it has none for these names, or its own
+/// expires soon.
 fn is_due(pair: &Pair, names: &[String], now: Time) -> bool {
     match tls::validity(pair) {
         Ok((from, to)) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::kit::ws::TEXT;
-use crate::kit::{TestServer, until};
+use crate::kit::{TestServer, Ws, until};
 
 /// The server's resident memory, in KiB.
 fn resident(server: &TestServer) -> u64 {
@@ -15,11 +15,8 @@ fn resident(server: &TestServer) -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
 }
 
-/// Most of the burst's memory lies below memory that stays in use, where the allocator keeps it.
-#[test]
-fn the_memory_of_unfinished_input_is_returned() {
-    let server = TestServer::start();
-    let before = resident(&server);
+/// Websockets with unfinished messages, and a few without between them.
+fn unfinished_messages(server: &TestServer) -> [Vec<Ws>; 2] {
     let (mut burst, mut kept) = (Vec::new(), Vec::new());
     for number in 0..250 {
         let mut ws = server.ws("/chats/1/ws", "");
@@ -29,6 +26,15 @@ fn the_memory_of_unfinished_input_is_returned() {
             kept.push(server.ws("/chats/1/ws", ""));
         }
     }
+    [burst, kept]
+}
+
+/// Most of the burst's memory lies below memory that stays in use, where the allocator keeps it.
+#[test]
+fn the_memory_of_unfinished_input_is_returned() {
+    let server = TestServer::start();
+    let before = resident(&server);
+    let [burst, kept] = unfinished_messages(&server);
     until("the burst has arrived", || resident(&server) > before + 8 * 1024);
     // The server looks at its memory every ten seconds, also in the middle of a burst.
     std::thread::sleep(Duration::from_secs(11));
@@ -42,15 +48,7 @@ fn the_memory_of_unfinished_input_is_returned() {
 fn the_memory_of_an_early_burst_is_returned() {
     let server = TestServer::start();
     let before = resident(&server);
-    let (mut burst, mut kept) = (Vec::new(), Vec::new());
-    for number in 0..250 {
-        let mut ws = server.ws("/chats/1/ws", "");
-        ws.frame(TEXT, false, &[b'a'; 40_000]);
-        burst.push(ws);
-        if number % 50 == 49 {
-            kept.push(server.ws("/chats/1/ws", ""));
-        }
-    }
+    let [burst, kept] = unfinished_messages(&server);
     until("the burst has arrived", || resident(&server) > before + 8 * 1024);
     drop(burst);
     until("the memory is given back", || resident(&server) < before + 4 * 1024);
